@@ -10,6 +10,8 @@ use std::process::Command;
 use dynorun::cli::RefusedLine;
 use nix::sys::signal::Signal;
 
+use crate::app::free_port;
+use crate::detached::no_files_left;
 use crate::harness::{App, Call, Ended};
 use crate::smoke;
 
@@ -34,7 +36,7 @@ pub(crate) const PAGES: [(&str, &str); 14] = [
 ];
 
 /// The port and name of each dyno that a command starts. Ports of `-p auto` differ.
-const STARTS: [(&str, &[&str]); 22] = [
+const STARTS: [(&str, &[&str]); 24] = [
     ("dyno start", ALL),
     ("dyno s", ALL),
     ("dyno local", ALL),
@@ -54,6 +56,8 @@ const STARTS: [(&str, &[&str]); 22] = [
     ("dyno start -t 30", ALL),
     ("dyno start --heroku", ALL),
     ("dyno start --log-dir log", ALL),
+    ("dyno start --reload", ALL),
+    ("dyno start --watch web=src,config", ALL),
     ("dyno start --focus web", ALL),
     ("dyno start --focus release", ALL),
     // In an app with two workers.
@@ -63,7 +67,8 @@ const STARTS: [(&str, &[&str]); 22] = [
 const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.1"];
 
 /// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.
-const PRINTS: [(&str, &str); 7] = [
+const PRINTS: [(&str, &str); 8] = [
+    ("dyno run ls", "Procfile\nbin\nnever\nstarted\nsub\n"),
     ("dyno run rails console", "rails console of postgres://localhost/shop\n"),
     ("dyno run release", "migrated\n"),
     (
@@ -76,32 +81,65 @@ const PRINTS: [(&str, &str); 7] = [
     ("dyno version", concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n")),
 ];
 
-/// Commands that a page only names, without the words that they need.
-const ONLY_NAMED: [&str; 7] = [
-    "dyno run",
-    "dyno run ls",
-    "dyno smoke",
-    "dyno smoke --",
-    "dyno completions",
-    "dyno config --explain",
-    "dyno wait --exit",
+/// Commands that print something and end with 0. Other tests compare the text.
+const ANSWERS: [&str; 16] = [
+    "dyno --help",
+    "dyno start --help",
+    "dyno completions --help",
+    "dyno completions bash",
+    "dyno man",
+    "dyno help",
+    "dyno help start",
+    "dyno help ci",
+    "dyno help environment",
+    "dyno help keyboard",
+    "dyno help ports",
+    "dyno help semantics",
+    "dyno help signals",
+    "dyno help statuses",
+    "dyno check --json",
+    "dyno config --explain PORT",
 ];
 
-/// Commands that other tests compare in full, in `comfort`, `help_topics`, `json`, `config_set` and `running` (those for an
-/// app that runs), and commands that are only named.
-fn is_tested_elsewhere(line: &str) -> bool {
-    let printed = ["dyno man", "dyno completions bash", "dyno check --json", "dyno config --explain PORT"];
-    let running = ["dyno ps", "dyno restart", "dyno scale", "dyno stop", "dyno logs", "dyno wait", "dyno why"];
-    let running = running
-        .iter()
-        .chain(&["dyno run --detach", "dyno start --detach", "dyno start --after", "dyno ls", "dyno reload"])
-        .chain(&["dyno start --reload", "dyno start --watch", "dyno config:", "dyno releases", "dyno rollback"])
-        .any(|command| line.starts_with(command));
-    running
-        || ONLY_NAMED.contains(&line)
-        || printed.contains(&line)
-        || line.starts_with("dyno help")
-        || line.ends_with("--help")
+/// Commands that a page only names, without a word that they need: status 2.
+const LACK_A_WORD: [&str; 3] = ["dyno run", "dyno config --explain", "dyno wait --exit"];
+
+/// Starts of an app with a server: `worker` waits for it, or the command does.
+const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
+
+/// Commands for a running app, in an order in which all of them can do their work, and a part of what each prints.
+const RUNNING: [(&str, &str); 21] = [
+    ("dyno wait", ""),
+    ("dyno wait web", ""),
+    ("dyno ps", "\nworker.1  up "),
+    ("dyno ls", "\napp   up     http://127.0.0.1:"),
+    ("dyno why web.1", "web.1 is up, for "),
+    ("dyno logs web --since 5m --grep error", "web.1    | no error\n"),
+    ("dyno restart web.1", "restarting: web.1\n"),
+    ("dyno restart web", "restarting: web.1\n"),
+    ("dyno restart", "restarting: web.1, worker.1\n"),
+    ("dyno run --detach rake jobs", "run."),
+    ("dyno config:get DATABASE_URL", "postgres://localhost/shop\n"),
+    ("dyno config:set LEVEL=debug", "Setting LEVEL and restarting web, worker... done, v2\n"),
+    (
+        "dyno config:set LEVEL=debug 'GREETING=hello world'",
+        "Setting LEVEL, GREETING and restarting web, worker... done, v3\n",
+    ),
+    ("dyno config:unset LEVEL", "Unsetting LEVEL and restarting web, worker... done, v4\n"),
+    ("dyno reload", "nothing to apply: the app stays on release v4\n"),
+    ("dyno releases", "\nv4 "),
+    ("dyno rollback", "release v5: "),
+    ("dyno logs -t", "worker.1 | running jobs\n"),
+    ("dyno scale web=3 worker+1", "web=3 worker=2\n"),
+    ("dyno stop worker", "stopping: worker.1, worker.2\n"),
+    ("dyno stop", "stopping: web.1, web.2, web.3"),
+];
+
+/// Every command line that a test here runs.
+fn run_here() -> impl Iterator<Item = &'static str> {
+    let pairs = PRINTS.iter().chain(&RUNNING).map(|(line, _)| *line);
+    let starts = STARTS.iter().map(|(line, _)| *line).chain(STARTS_A_SERVER);
+    pairs.chain(starts).chain(ANSWERS).chain(LACK_A_WORD).chain(SMOKES)
 }
 
 /// Words to fill in, with an example for each.
@@ -168,24 +206,21 @@ fn call(app: &App, line: &str) -> Call {
 fn every_command_in_the_docs_is_accepted() {
     for line in all_commands() {
         if let Err(refusal) = dynorun::cli::parse(words(&line)) {
-            let is_only_named = ONLY_NAMED.contains(&line.as_str());
-            assert!(matches!(refusal, RefusedLine::Shown(_)) || is_only_named, "{line}: {refusal:?}");
+            let lacks_a_word = LACK_A_WORD.contains(&line.as_str());
+            assert!(matches!(refusal, RefusedLine::Shown(_)) || lacks_a_word, "{line}: {refusal:?}");
         }
     }
 }
 
 #[test]
-fn every_command_in_the_docs_is_tested() {
-    let is_tested = |line: &String| {
-        let known = STARTS.iter().map(|(line, _)| *line).chain(PRINTS.iter().map(|(line, _)| *line));
-        known.chain(SMOKES).any(|known| known == line) || is_tested_elsewhere(line) || shown_output().contains_key(line)
-    };
-
-    let untested: Vec<String> = all_commands().into_iter().filter(|line| !is_tested(line)).collect();
-    assert_eq!(untested, [""; 0]);
+fn every_command_in_the_docs_is_run() {
     let in_docs = all_commands();
-    let known = STARTS.iter().map(|(line, _)| *line).chain(PRINTS.iter().map(|(line, _)| *line)).chain(SMOKES);
-    let gone: Vec<&str> = known.filter(|line| !in_docs.contains(*line)).collect();
+    let shown = shown_output();
+
+    let untested: Vec<&String> =
+        in_docs.iter().filter(|line| !run_here().any(|known| known == *line) && !shown.contains_key(*line)).collect();
+    assert_eq!(untested, [""; 0], "add each of them to a table");
+    let gone: Vec<&str> = run_here().filter(|line| !in_docs.contains(*line)).collect();
     assert_eq!(gone, [""; 0], "no longer in the docs");
 }
 
@@ -231,8 +266,65 @@ fn the_other_examples_print_what_the_docs_say() {
     }
 }
 
+#[test]
+fn the_examples_that_only_answer_print_something() {
+    let app = app();
+    for line in ANSWERS {
+        let finished = call(&app, line).run();
+        finished.expect_end(Ended::Code(0));
+        assert!(!finished.stdout.is_empty() && finished.stderr.is_empty(), "{line}: {}", finished.stderr());
+    }
+}
+
+#[test]
+fn commands_that_lack_a_word_say_which_one() {
+    for line in LACK_A_WORD {
+        let finished = call(&app(), line).run();
+        finished.expect_end(Ended::Code(2));
+        assert!(finished.stderr().contains(" needs "), "{line}: {}", finished.stderr());
+    }
+}
+
+/// An app with a server. Only `web.1` listens, because another program may have the next port.
+fn app_with_a_server() -> App {
+    let web = "web: echo no error; test $DYNO != web.1 || exec ./listen 127.0.0.1; exec sleep 1000\n";
+    let app = smoke::app(&format!("{web}worker: echo running jobs; exec sleep 1000\n"));
+    app.file(".env", "DATABASE_URL=postgres://localhost/shop\n").script("bin/rake", "echo \"rake $1\"\n")
+}
+
+#[test]
+fn the_examples_for_a_running_app_do_what_the_docs_say() {
+    for line in STARTS_A_SERVER {
+        let app = app_with_a_server();
+        let port = free_port().to_string();
+        let mut start = call(&app, line).args(&["-p", &port]).spawn();
+        if line.contains("--detach") {
+            start.returned().expect(Ended::Code(0), &format!("http://127.0.0.1:{port}\n"), "");
+        } else {
+            start.until_shown("| running jobs\n");
+            let shown = start.stdout.text();
+            assert!(shown.find("| Listening on ") < shown.find("| running jobs"), "{shown}");
+        }
+        for (line, part) in RUNNING {
+            let client = call(&app, line).spawn();
+            let follows = line.ends_with(" -t");
+            if follows {
+                client.until_shown(part);
+                client.signal(Signal::SIGINT);
+            }
+            let finished = client.finish();
+            finished.expect_end(if follows { Ended::Signal(Signal::SIGINT) } else { Ended::Code(0) });
+            assert!(finished.stdout().contains(part), "{line}: {}{}", finished.stdout(), finished.stderr());
+        }
+        start.until("nothing is left", || start.processes().is_empty());
+        no_files_left(&app);
+    }
+}
+
 /// Smoke tests, with the server of `examples/listen.rs` and a stand-in for `npm`.
-const SMOKES: [&str; 5] = [
+const SMOKES: [&str; 7] = [
+    "dyno smoke",
+    "dyno smoke --",
     "dyno smoke -- npm test",
     "dyno smoke --http /up",
     "dyno smoke --http /up -- npm test",
@@ -245,8 +337,7 @@ fn the_examples_of_smoke_pass() {
     for line in SMOKES {
         let npm = "case $1 in start) exec ./listen ;; *) echo \"npm $1: $BASE_URL\" ;; esac\n";
         let app = smoke::app("web: ./listen\n").script("bin/npm", npm);
-        let (_, rest) = line.split_once(" smoke ").unwrap();
-        let args: Vec<String> = words(rest).into_iter().map(|word| word.into_string().unwrap()).collect();
+        let args: Vec<String> = words(line).into_iter().skip(2).map(|word| word.into_string().unwrap()).collect();
         let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
         let call = smoke::smoke(&app, &args.iter().map(String::as_str).collect::<Vec<_>>()).env("PATH", path);
 
