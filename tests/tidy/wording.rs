@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::Source;
+use super::rust::{Token, tokens};
 
 /// Files and folders that are not checked, by the beginning of their path: the list of phrases itself, and real files of
 /// other people.
@@ -95,14 +96,13 @@ pub(super) fn faults(source: &Source) -> Vec<String> {
     broken
 }
 
-/// Functions, and thus tests, whose name cannot be read at a glance.
-fn long_names(source: &Source) -> impl Iterator<Item = String> {
-    let is_part = |char: char| char.is_alphanumeric() || char == '_';
-    source.text.lines().enumerate().filter_map(move |(index, line)| {
-        let name = line.trim_start().strip_prefix("fn ")?.split(|char| !is_part(char)).next()?;
-        let message = format!("`{name}` has more than {MAX_NAME_CHARACTERS} characters");
-        (name.len() > MAX_NAME_CHARACTERS).then(|| source.at(index + 1, &message))
-    })
+/// Functions, and thus tests, whose name cannot be read at a glance, wherever they are.
+fn long_names(source: &Source) -> Vec<String> {
+    let tokens = tokens(&source.text);
+    let names = tokens.windows(2).filter(|pair| pair[0].text == "fn").map(|pair| &pair[1]);
+    let fault =
+        |name: &Token| source.at(name.line, &format!("`{}` has more than {MAX_NAME_CHARACTERS} characters", name.text));
+    names.filter(|name| name.text.chars().count() > MAX_NAME_CHARACTERS).map(fault).collect()
 }
 
 fn phrases(source: &Source) -> Vec<String> {
@@ -175,12 +175,18 @@ fn a_phrase_of_the_list_is_found_in_every_file_that_is_not_exempt() {
 }
 
 #[test]
-fn a_long_name_of_a_test_is_found() {
-    let faults = |name: &str| faults(&Source { path: "src/x.rs".into(), text: format!("\n  fn {name}() {{\n") });
+fn a_long_name_of_a_test_is_found_wherever_the_test_is() {
+    let faults = |text: &str| faults(&Source { path: "src/x.rs".into(), text: text.into() });
+    let (longest, too_long) = ("a".repeat(MAX_NAME_CHARACTERS), "a".repeat(MAX_NAME_CHARACTERS + 1));
 
-    assert_eq!(faults(&"a".repeat(70)), [""; 0]);
-    let name = "a".repeat(71);
-    assert_eq!(faults(&name), [format!("src/x.rs:2: `{name}` has more than 70 characters")]);
+    for before in
+        ["fn", "  fn", "async fn", "pub(crate) const unsafe fn", "proptest! { #[test] fn", "mod x { fn", "fn "]
+    {
+        assert_eq!(faults(&format!("\n{before} {longest}() {{}}\n")), [""; 0], "{before}");
+        let expected = format!("src/x.rs:2: `{too_long}` has more than 70 characters");
+        assert_eq!(faults(&format!("\n{before} {too_long}() {{}}\n")), [expected], "{before}");
+    }
+    assert_eq!(faults(&format!("// fn {too_long}\nconst X: &str = \"fn {too_long}\"; let f: fn(u8);")), [""; 0]);
 }
 
 #[test]
