@@ -1,12 +1,13 @@
-//! The screens in the README are what the quickstart really shows.
+//! The screens in the README are what the quickstart and `dyno ls` really show.
 
 use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use crate::checkouts::with_worktree;
 use crate::docs_examples::{README, blocks};
-use crate::harness::{App, Call, Ended, with_fixed_times_and_pids};
+use crate::harness::{App, Call, Ended, until, with_fixed_times_and_pids};
 
 const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
 
@@ -93,4 +94,50 @@ fn the_commands_in_the_readme_show_real_output() {
 
     assert_eq!(commands, 4);
     start.finish().expect_end(Ended::Code(0));
+}
+
+/// Whether each row has a cell exactly below each heading, and a blank before it.
+fn is_table(text: &str) -> bool {
+    let is_start = |line: &str, at: usize| {
+        let before = line[..at].chars().next_back().unwrap_or(' ');
+        before == ' ' && line[at..].starts_with(|first: char| first != ' ')
+    };
+    let header = text.lines().next().unwrap();
+    let starts: Vec<usize> = (0..header.len()).filter(|at| is_start(header, *at)).collect();
+    text.lines().all(|line| starts.iter().all(|at| is_start(line, *at)))
+}
+
+#[test]
+fn s10_2_the_list_of_apps_in_the_readme_is_real_output() {
+    let app = App::new("web: exec sleep 1000\n").file(".git/HEAD", "ref: refs/heads/main\n");
+    let app = with_worktree(app, "fix-1", "web: exec sleep 1000\n");
+    let app = app.file(".git/worktrees/fix-1/HEAD", "ref: refs/heads/fix-1\n");
+    let starts =
+        [app.dyno(["start", "--fixed-ports"]).spawn(), app.dyno(["start"]).directory(&app.path("../fix-1")).spawn()];
+    until("both apps are up", || app.dyno(["ls"]).run().stdout().matches("  up  ").count() == 2);
+
+    let seen = app.dyno(["ls"]).run().stdout();
+
+    let screen = blocks(README, "text")[2];
+    let (command, shown) = screen.split_once('\n').unwrap();
+    assert_eq!(command, "$ dyno ls");
+    assert!(is_table(shown) && is_table(&seen), "{shown}{seen}");
+    let parent = app.root().parent().unwrap().display().to_string();
+    // The port of a worktree and the ages vary.
+    let row = |line: &str| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [name, state, url, root, branch, _, "ago"] => {
+            let (host, port) = url.rsplit_once(':').unwrap();
+            let port = port.parse().unwrap_or(0);
+            let port =
+                if (10_100..20_000).contains(&port) && port % 100 == 0 { "BLOCK".into() } else { port.to_string() };
+            format!("{name} {state} {host}:{port} {root} {branch} AGE ago")
+        }
+        words => words.join(" "),
+    };
+    let rows = |text: &str| text.lines().map(row).collect::<Vec<_>>();
+    assert_eq!(rows(&seen.replace(&parent, "/home/me")), rows(&shown.replace("shop", "app")));
+    for start in starts {
+        start.signal(Signal::SIGTERM);
+        start.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+    }
 }

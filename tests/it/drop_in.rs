@@ -2,6 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
+use nix::sys::signal::Signal;
+
+use crate::docs_examples::README;
 use crate::harness::{App, Ended};
 
 const TWO: &str = "web: echo web $PORT\nworker: echo worker $PORT\n";
@@ -132,6 +135,37 @@ fn the_bin_dev_of_older_rails_runs_unchanged() {
     let all = bin_dev(&["-m", "all=1,web=0"]).env("PORT", "4000").run();
     all.expect_end(Ended::Code(0));
     assert_eq!(all.lines_of("css.1")[1], "css on 4100");
+}
+
+#[test]
+fn the_bin_dev_of_the_readme_runs_the_app_and_leaves_nothing() {
+    let (_, section) = README.split_once("\n## bin/dev\n").unwrap();
+    let line = section.split('`').find(|code| code.starts_with("exec dyno ")).unwrap();
+    let app = App::empty()
+        .file("Procfile.dev", "web: echo $PORT ${SECRET-unset}; read -r _ <go; exit 3\ncss: sleep 1000 & wait\n")
+        .file(".env", "SECRET=read\n")
+        .fifo("go")
+        .script("bin/dev", &format!("{line}\n"));
+    let app = app.script("tools/dyno", "exec \"$DYNO_BIN\" \"$@\"\n");
+    let path = format!("{}:{}", app.path("tools").display(), std::env::var("PATH").unwrap());
+    let bin_dev = |args: &[&str]| {
+        let call = app.dyno([]).program(&app.path("bin/dev")).args(args);
+        call.env("PATH", &path).env("DYNO_BIN", env!("CARGO_BIN_EXE_dyno")).spawn()
+    };
+    let crashed = bin_dev(&["-p", "7000"]);
+    crashed.until("both dynos run", || ["web.1", "css.1"].iter().all(|dyno| crashed.stdout.text().contains(dyno)));
+    app.release("go");
+    // The harness asserts that no process is left.
+    let crashed = crashed.finish();
+    let stopped = bin_dev(&["--fixed-ports", "css"]);
+    stopped.until("a process below the shell runs", || stopped.of_dynos().len() == 2);
+    stopped.signal(Signal::SIGINT);
+    let stopped = stopped.finish();
+
+    crashed.expect_end(Ended::Code(3));
+    assert_eq!(crashed.lines_of("web.1")[1], "7000 unset");
+    stopped.expect_end(Ended::Signal(Signal::SIGINT));
+    assert!(stopped.lines_of("web.1").is_empty(), "{}", stopped.stdout());
 }
 
 #[test]
