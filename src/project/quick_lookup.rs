@@ -27,6 +27,17 @@ pub(crate) fn look_up_within<T: Send + 'static>(
 mod tests {
     use super::*;
 
+    const COMPLETION: &str = include_str!("../../docs/completion.md");
+    const SEMANTICS: &str = include_str!("../../docs/semantics.md");
+
+    #[test]
+    fn s13_4_the_limits_are_those_in_the_docs() {
+        let at_tab = format!("the answer takes longer than {} ms, nothing is offered", AT_TAB.as_millis());
+        assert!(COMPLETION.replace('\n', " ").contains(&at_tab), "{at_tab}");
+        let for_a_hint = format!("regular files only, for at most {} s,", FOR_A_HINT.as_secs());
+        assert!(SEMANTICS.replace('\n', " ").contains(&for_a_hint), "{for_a_hint}");
+    }
+
     #[test]
     fn a_lookup_that_takes_too_long_is_not_awaited() {
         let (release, wait) = mpsc::channel::<()>();

@@ -11,7 +11,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::completions::{nothing_is_offered, offered};
 use crate::harness::{App, Ended, Finished, Running, error, until};
+use crate::process_table;
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
@@ -353,4 +355,19 @@ fn s10_2_restarts_from_four_clients_are_all_answered() {
 
     assert_eq!((state(&app, "worker.1"), running.of_dynos().len()), ("up".to_owned(), 1));
     stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s10_2_tab_does_not_wait_for_an_app_that_does_not_answer() {
+    let app = App::new("job: exec sleep 1000\n");
+    let running = start(&app, []);
+    assert_eq!(offered(&app, "dyno restart "), ["job", "job.1"]);
+    running.signal(Signal::SIGSTOP);
+    running.until("it is suspended", || process_table::stat(running.main()).is_some_and(|(state, _)| state == 'T'));
+
+    // Without a time limit, the names of the Procfile would be offered once the request has timed out.
+    nothing_is_offered(&app, "dyno restart ");
+
+    running.signal(Signal::SIGCONT);
+    stop(&app, running);
 }

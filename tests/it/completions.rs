@@ -36,8 +36,9 @@ pub(crate) fn offered(app: &App, line: &str) -> Vec<String> {
     answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
 }
 
+/// Checks that Tab offers nothing at the end of this line.
 #[track_caller]
-fn nothing_is_offered(app: &App, line: &str) {
+pub(crate) fn nothing_is_offered(app: &App, line: &str) {
     at_tab(app, line).run().expect(Ended::Code(0), "", "");
 }
 
