@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, RwLock};
 
-use crate::harness::{Capture, Ended, Finished, Running, happens, until};
+use crate::harness::{Capture, Ended, Finished, Running, happens, note, until};
 use crate::process_table;
 use crate::terminal::Terminal;
 
@@ -174,6 +174,20 @@ pub(crate) fn held_5000() -> Option<TcpListener> {
         held.is_some()
     });
     held
+}
+
+/// Whether this machine has IPv6. If it has not, a note says that the test was skipped.
+pub(crate) fn has_ipv6() -> bool {
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        Ok(_) => true,
+        Err(error) => {
+            let errno = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            let is_missing = matches!(errno, nix::errno::Errno::EADDRNOTAVAIL | nix::errno::Errno::EAFNOSUPPORT);
+            assert!(is_missing, "{error}");
+            note("skipped: this machine has no IPv6");
+            false
+        }
+    }
 }
 
 /// A port that no other test uses, because it was ephemeral a moment ago.

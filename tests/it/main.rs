@@ -12,6 +12,7 @@
     reason = "a test may panic, and it starts the binary under test"
 )]
 
+mod addresses;
 mod api_faults;
 mod app;
 mod app_names;

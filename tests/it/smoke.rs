@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use dynorun::app::BLOCK_UNIT;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::app::example;
+use crate::app::{example, has_ipv6};
 use crate::harness::{App, Call, Ended, Finished, Running};
 
 /// An app with the web server `listen` of `examples`.
@@ -182,7 +182,7 @@ fn a_smoke_test_waits_for_a_web_dyno_that_listens_late() {
 
 #[test]
 fn a_server_that_listens_on_ipv6_only_is_probed_too() {
-    if std::net::TcpListener::bind("[::1]:0").is_err() {
+    if !has_ipv6() {
         return;
     }
     let finished = smoke(&app("web: ./listen ::1\n"), &["--settle", "0", "--http", "/"]).run();

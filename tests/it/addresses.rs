@@ -1,0 +1,55 @@
+//! The address that a start shows is one at which its server answers (S6.11, S10.6).
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use nix::sys::signal::Signal;
+
+use crate::app::{free_port, has_ipv6};
+use crate::harness::{App, Ended};
+use crate::smoke;
+
+/// An app whose server listens on IPv6 only, and a free port for it.
+fn on_ipv6_only() -> (App, String) {
+    (smoke::app("web: exec ./listen ::1\n"), free_port().to_string())
+}
+
+/// Whether a server answers at this URL.
+fn answers(url: &str) -> bool {
+    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.starts_with("HTTP/1.1 200 ")
+}
+
+#[test]
+fn s6_11_the_log_names_the_ipv6_address_if_only_that_answers() {
+    if !has_ipv6() {
+        return;
+    }
+    let (app, port) = on_ipv6_only();
+    let running = app.dyno(["start", "--urls", "-p", &port]).spawn();
+    running.until_shown("web.1  | listening on http://");
+
+    assert!(answers(&format!("http://[::1]:{port}")));
+
+    running.signal(Signal::SIGTERM);
+    let lines = running.finish().lines_of("web.1");
+    assert!(lines.contains(&format!("listening on http://[::1]:{port}")), "{lines:?}");
+}
+
+#[test]
+fn s10_6_a_detached_start_prints_the_address_that_answers() {
+    if !has_ipv6() {
+        return;
+    }
+    let (app, port) = on_ipv6_only();
+    let mut start = app.dyno(["start", "--detach", "-p", &port]).spawn();
+
+    let url = format!("http://[::1]:{port}");
+    start.returned().expect(Ended::Code(0), &format!("{url}\n"), "");
+
+    assert!(answers(&url));
+    crate::detached::stop(&app, &start);
+}
