@@ -1,21 +1,15 @@
 //! Every checkout has ports of its own (S5.5), and its dynos know each other's addresses (S5.6).
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use nix::sys::signal::Signal;
-use serde_json::Value;
-
-use crate::app::{example, held_5000};
+use crate::app::held_5000;
 use crate::harness::{App, Call, Ended, Finished, Running, until};
+use nix::sys::signal::Signal;
 
 /// Each dyno prints its port, the address of `web` and the name of the app.
 const TWO: &str = "web: echo $PORT $WEB_URL $DYNO_APP; exec sleep 1000\n\
                    worker: echo $PORT $WEB_URL $DYNO_APP; exec sleep 1000\n";
-
-/// The types of an app with five.
-const FIVE: [&str; 5] = ["web", "worker", "clock", "css", "api"];
 
 /// Adds the files that `git worktree add ../NAME` creates.
 pub(crate) fn with_worktree(app: App, name: &str, procfile: &str) -> App {
@@ -296,98 +290,4 @@ fn s5_6_every_layer_wins_over_the_addresses_of_other_dynos() {
     let nested = nested.env("WEB_PORT", "5000").env("WEB_URL", "http://127.0.0.1:5000");
     let nested = nested.env("ADMIN_PORT", "5100").env("ADMIN_URL", "http://127.0.0.1:5100");
     assert_eq!(printed(nested), "7100 mine app");
-}
-
-/// What the dynos of a checkout said, and what its start said about the ports.
-struct Ran {
-    name: String,
-    dynos: Finished,
-    ports: String,
-}
-
-/// Starts all checkouts at once, in this order and every second one in the background. Then stops them all.
-fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
-    let dynos: Vec<String> = FIVE.iter().map(|name| format!("{name}.1")).collect();
-    let dynos: Vec<&str> = dynos.iter().map(String::as_str).collect();
-    let root = |name: &str| app.path(&format!("../{name}"));
-    let is_detached = |at: usize| at % 2 == 1;
-    let spawn = |(position, name): (usize, &String)| {
-        let options = if is_detached(position) { &["--detach=600"][..] } else { &[] };
-        at(app.dyno(["start"]).args(options), &root(name)).spawn()
-    };
-    let mut running: Vec<Option<Running>> = order.iter().enumerate().map(spawn).map(Some).collect();
-    let mut launched = Vec::new();
-    for (position, start) in running.iter_mut().enumerate() {
-        if is_detached(position) {
-            let mut start = start.take().unwrap();
-            let returned = start.returned();
-            returned.expect_end(Ended::Code(0));
-            launched.push((position, start, returned));
-        } else if let Some(start) = start {
-            start.until("five dynos have printed their line", || {
-                let shown = start.stdout.text();
-                dynos.iter().all(|dyno| shown.lines().any(|line| line.contains(dyno) && line.contains(" http")))
-            });
-        }
-    }
-    let listed: Value = serde_json::from_slice(&app.dyno(["ls", "--json"]).run().stdout).unwrap();
-    let mut names: Vec<&str> = listed.as_array().unwrap().iter().map(|app| app["name"].as_str().unwrap()).collect();
-    names.sort_unstable();
-    let mut expected: Vec<String> = order.iter().map(|name| format!("app-{name}")).collect();
-    expected.sort();
-    assert_eq!(names, expected);
-    app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
-    let mut all = Vec::new();
-    for (position, start, returned) in launched {
-        let name = order[position].clone();
-        let dynos = at(app.dyno(["logs", "-n", "100"]), &root(&name)).run();
-        at(app.dyno(["stop"]), &root(&name)).run().expect_end(Ended::Code(0));
-        start.until("nothing is left", || start.processes().is_empty());
-        all.push(Ran { name, dynos, ports: returned.stderr() });
-    }
-    for (name, start) in order.iter().zip(running).filter_map(|(name, start)| Some((name, start?))) {
-        let dynos = end(start);
-        all.push(Ran { name: name.clone(), ports: dynos.stderr(), dynos });
-    }
-    all.sort_by_key(|ran| ran.name.clone());
-    all
-}
-
-#[test]
-fn s5_5_twenty_worktrees_never_share_a_port_and_keep_theirs() {
-    let listen = example("listen").display().to_string();
-    let program = |name| if name == "web" { format!("{listen} 127.0.0.1") } else { "sleep 1000".to_owned() };
-    let line = |name| format!("{name}: echo $PORT $WEB_URL $DYNO_APP; exec {}\n", program(name));
-    let procfile = FIVE.map(line).concat();
-    let names: Vec<String> = (0..20).map(|number| format!("fix-{number}")).collect();
-    let app = names.iter().fold(App::new(TWO), |app, name| with_worktree(app, name, &procfile));
-    let first = run_all(&app, &names);
-    let reversed: Vec<String> = names.iter().rev().cloned().collect();
-    let second = run_all(&app, &reversed);
-
-    for round in [&first, &second] {
-        let mut ports = Vec::new();
-        for Ran { name, dynos, .. } in round {
-            let own = web_port(dynos);
-            for process_type in FIVE {
-                let (port, url, app) = said(dynos, &format!("{process_type}.1"));
-                assert_eq!((url, app), (format!("http://127.0.0.1:{own}"), format!("app-{name}")));
-                ports.push(port);
-            }
-        }
-        ports.sort_unstable();
-        ports.dedup();
-        assert_eq!(ports.len(), 100);
-    }
-    for (first, second) in first.iter().zip(&second) {
-        // Another program may have had the port.
-        let is_replaced = second.ports.contains(" for this run (port ");
-        assert!(is_replaced || web_port(&first.dynos) == web_port(&second.dynos), "{}: {}", first.name, second.ports);
-    }
-    assert_eq!(remembered(&app).lines().count(), 20);
-    let left = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().file_name());
-    // Summaries of runs that have ended are kept.
-    let is_summary = |name: &OsString| Path::new(name).extension().is_some_and(|end| end == "ended");
-    let left: Vec<OsString> = left.filter(|name| !is_summary(name)).collect();
-    assert_eq!(left, ["starts.lock"]);
 }

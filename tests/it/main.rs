@@ -20,6 +20,7 @@ mod bad_input;
 mod bad_input_hard;
 mod check_config;
 mod checkouts;
+mod checkouts_many;
 mod checkouts_odd;
 mod comfort;
 mod completions;
@@ -70,6 +71,8 @@ mod process_table;
 mod profile;
 #[cfg(feature = "real-apps")]
 mod real_apps;
+#[cfg(feature = "real-apps")]
+mod real_apps_checkouts;
 #[cfg(feature = "real-apps")]
 mod real_apps_formation;
 #[cfg(feature = "real-apps")]
@@ -126,3 +129,4 @@ mod why;
 #[cfg(feature = "real-apps")]
 mod window;
 mod without_shell;
+mod without_terminal;
