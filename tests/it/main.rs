@@ -43,6 +43,7 @@ mod focus;
 mod focus_ends;
 #[cfg(feature = "real-apps")]
 mod focus_real_apps;
+mod guardian_killed;
 mod harness;
 mod held_back;
 mod help_topics;
