@@ -56,7 +56,7 @@ fn stop(app: &App, running: Running) -> Finished {
 }
 
 /// A connection to the only start.
-fn connect(app: &App) -> UnixStream {
+pub(crate) fn connect(app: &App) -> UnixStream {
     let entries = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().path());
     let sockets: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|name| name == "sock")).collect();
     UnixStream::connect(&sockets[0]).unwrap()

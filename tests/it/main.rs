@@ -60,6 +60,7 @@ mod odd_env_files;
 mod one_off;
 mod orphans;
 mod other_names;
+mod other_users;
 mod output;
 mod output_ends;
 mod output_flow;
