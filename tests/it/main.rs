@@ -49,6 +49,7 @@ mod held_back;
 mod help_topics;
 mod heroku;
 mod json;
+mod json_answers;
 mod left_running;
 mod log_files;
 mod logs;
