@@ -66,7 +66,8 @@ fn listed() -> Result<Vec<ListedApp>, Failure> {
         warn(&Complaint::new(fact, "use the version of `dyno` that started the app"));
     }
     let mut apps: BTreeMap<(String, String, bool), Vec<(StartDescription, SeenStartState)>> = BTreeMap::new();
-    for (start, state) in all.starts {
+    for (mut start, state) in all.starts {
+        start.url = start.url.map(runtime::answering_url);
         let key = (start.app.clone(), start.root.clone(), state == SeenStartState::Smoke);
         apps.entry(key).or_default().push((start, state));
     }

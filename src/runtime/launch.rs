@@ -4,7 +4,6 @@
 //! descriptors of the caller and lets it return. If that fails, or the caller dies first, everything is stopped. Not
 //! here: when dynos are up (`api::WaitCondition`), and how the two processes were split (`guardian::detach`).
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -14,13 +13,12 @@ use tokio::task::JoinHandle;
 
 use super::calls::{ApiCall, ApiCaller, ask, wait};
 use super::direct_output::write_diagnostics;
-use super::listening::{answers_at, listeners, newer};
+use super::listening::answering_url;
 use super::log_archive::LogArchive;
 use super::ports::ports_of_dyno;
 use crate::api::{SILENT_FOR, WaitAnswer, WaitCondition, WaitResult, WaitUntil};
 use crate::error::Status;
 use crate::guardian::{BorrowedStreams, CallerEnd, CallerLink, END_OF_NEWS};
-use crate::model::http_url;
 use crate::supervisor::Command;
 
 /// How many of its last lines are shown if a dyno has failed.
@@ -144,13 +142,6 @@ impl LaunchTask {
         }
         has_returned
     }
-}
-
-/// The URL with the address at which the server answers, which may listen on IPv6 only (S6.11).
-fn answering_url(url: String) -> String {
-    let Some(port) = url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) else { return url };
-    let own = newer(&listeners(), port, &BTreeSet::new());
-    answers_at(&own).first().map_or(url, |address| http_url(*address, port))
 }
 
 async fn stop_everything(calls: &ApiCaller) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::ipv6_only;
-use crate::model::reachable_at;
+use crate::model::{http_url, reachable_at};
 
 /// The socket tables for IPv4 and IPv6.
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -29,6 +29,15 @@ pub(super) fn answers_at(own: &[Listener]) -> Vec<IpAddr> {
         if is_any(socket) && only_ipv6.contains(&socket.inode) { Ipv6Addr::LOCALHOST.into() } else { socket.address }
     };
     reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>())
+}
+
+/// The URL of a server with the address at which it answers, which may be one of IPv6 only (S6.11). The same URL if nothing
+/// listens on its port.
+#[must_use]
+pub fn answering_url(url: String) -> String {
+    let Some(port) = url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) else { return url };
+    let own = newer(&listeners(), port, &BTreeSet::new());
+    answers_at(&own).first().map_or(url, |address| http_url(*address, port))
 }
 
 /// The sockets that listen on a port.

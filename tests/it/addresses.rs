@@ -40,7 +40,7 @@ fn s6_11_the_log_names_the_ipv6_address_if_only_that_answers() {
 }
 
 #[test]
-fn s10_6_a_detached_start_prints_the_address_that_answers() {
+fn s10_6_a_detached_start_ls_and_a_second_start_name_the_ipv6_address() {
     if !has_ipv6() {
         return;
     }
@@ -51,5 +51,9 @@ fn s10_6_a_detached_start_prints_the_address_that_answers() {
     start.returned().expect(Ended::Code(0), &format!("{url}\n"), "");
 
     assert!(answers(&url));
+    let listed = app.dyno(["ls"]).run().stdout();
+    assert!(listed.contains(&format!("  {url}  ")), "{listed}");
+    let second = app.dyno(["start"]).run().stderr();
+    assert!(second.contains(&format!("): {url}\n")), "{second}");
     crate::detached::stop(&app, &start);
 }

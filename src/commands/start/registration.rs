@@ -16,7 +16,7 @@ use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName};
 use crate::project::Places;
 use crate::release::Blueprint;
-use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory};
+use crate::runtime::{ApiStart, NotRegistered, RuntimeDirectory, answering_url};
 use crate::settings::NameSettings;
 
 /// The process type whose address is that of the app.
@@ -173,7 +173,8 @@ fn unreadable(path: &Path) -> Error {
 fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> Error {
     let seconds = now.as_millisecond().saturating_sub(by.started_at_ms) / 1_000;
     let age = span(u64::try_from(seconds).unwrap_or(0));
-    let at = by.url.as_ref().filter(|_| process_type == WEB).map_or_else(String::new, |url| format!(": {url}"));
+    let url = by.url.clone().filter(|_| process_type == WEB).map(answering_url);
+    let at = url.map_or_else(String::new, |url| format!(": {url}"));
     let fact = format!("`{process_type}` is already running (dyno pid {}, up {age}){at}", by.pid);
     let hint = format!(
         "`dyno restart {process_type}` restarts it; `dyno start --name copy -p auto {process_type}` starts a second one"
