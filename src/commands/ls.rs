@@ -16,7 +16,7 @@ use crate::console::stdout;
 use crate::console::table::{Side, cell, table};
 use crate::error::{Complaint, Error};
 use crate::release::Release;
-use crate::runtime;
+use crate::runtime::{self, ListeningSockets};
 use crate::supervisor::Outcome;
 
 const COLUMNS: [(&str, Side); 6] = [
@@ -66,8 +66,9 @@ fn listed() -> Result<Vec<ListedApp>, Failure> {
         warn(&Complaint::new(fact, "use the version of `dyno` that started the app"));
     }
     let mut apps: BTreeMap<(String, String, bool), Vec<(StartDescription, SeenStartState)>> = BTreeMap::new();
+    let listening = ListeningSockets::now();
     for (mut start, state) in all.starts {
-        start.url = start.url.map(runtime::answering_url);
+        start.url = start.url.map(|url| listening.answering_url(url));
         let key = (start.app.clone(), start.root.clone(), state == SeenStartState::Smoke);
         apps.entry(key).or_default().push((start, state));
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::calls::{ApiCall, ApiCaller, ask, wait};
 use super::direct_output::write_diagnostics;
-use super::listening::answering_url;
+use super::listening::ListeningSockets;
 use super::log_archive::LogArchive;
 use super::ports::ports_of_dyno;
 use crate::api::{SILENT_FOR, WaitAnswer, WaitCondition, WaitResult, WaitUntil};
@@ -105,7 +105,7 @@ impl LaunchTask {
             }
         };
         if answer.result == WaitResult::Up {
-            let is_over = self.let_caller_return(streams, &answering_url(url)).await;
+            let is_over = self.let_caller_return(streams, &ListeningSockets::now().answering_url(url)).await;
             return (!is_over).then_some(StoppedLaunch::Abandoned(CALLER_FAILED));
         }
         let found = answer.pid.and_then(|pid| ports_of_dyno(pid).first().copied());

@@ -84,7 +84,7 @@ pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use file_reading::{FileReading, ReadFiles};
 pub use launch::{DetachedLaunch, FailedLaunch, StoppedLaunch};
-pub use listening::answering_url;
+pub use listening::ListeningSockets;
 pub use log_client::{LogEvent, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
