@@ -19,7 +19,6 @@ mod watched;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use nix::errno::Errno;
 
@@ -38,11 +37,12 @@ use crate::guardian::{CallerLink, Detached, Guardian, Limits, detach, fork_failu
 use crate::logs::Source;
 use crate::model::{DynoName, Focus, Io, ProcessType, PtySize, Shell};
 use crate::project::bash;
+use crate::project::files;
 use crate::project::ports::PortSearch;
 use crate::project::program_lookup::hint_after_failure;
 use crate::project::reason;
 use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
-use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings};
+use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings, WatchedFile};
 use crate::release::Blueprint;
 use crate::runtime::identity::{release_user, session};
 use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
@@ -98,14 +98,13 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     runtime::unblock_for_start();
     let no_process_table = process_table::check(matches!(scope, Scope::Smoke(_)))?;
 
-    let read_at = SystemTime::now();
     let mut findings = Findings::default();
     let Some(places) = Places::find(cli.project(scope.project()).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
     let settings = scope.settings(cli.color(), &places.foreman);
     let stream_texts = StreamTexts::default();
-    let project = load(scope, places, &settings, &stream_texts, findings)?;
+    let (project, watched_files) = load(scope, places, &settings, &stream_texts, findings)?;
     let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
     let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
     let types = files.types.clone();
@@ -156,7 +155,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
             let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
-            let watched = Watched::new(&places, &found_procfile.path, &settings, read_at);
+            let watched = Watched::new(&places, watched_files, &settings);
             let found = found_procfile.clone();
             let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
             let reload = scope.reload(cli.color(), files, &plan.blueprint);
@@ -197,17 +196,19 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
 }
 
-/// Reads the files, and shows what is wrong with them.
+/// Reads the files, and shows what is wrong with them. Returns also which files those are.
 fn load(
     scope: Scope<'_>,
     places: Places,
     settings: &Settings,
     streams: &StreamTexts,
     mut findings: Findings,
-) -> Result<Project, Error> {
+) -> Result<(Project, Vec<WatchedFile>), Error> {
     let reader = FileReader::announcing(&print_line).keeping(streams);
     let project = Project::load(places, None, &settings.variables, scope.type_source(), &reader, &mut findings)?;
-    settled(project, &findings)
+    let project = settled(project, &findings)?;
+    let watched = files::watched(&project.places, &project.found_procfile.path, &reader);
+    Ok((project, watched))
 }
 
 impl LaunchRequest {

@@ -1,6 +1,7 @@
-//! How the files of an app are read: where the line about a slow file is shown, and when the wait for that file is
-//! abandoned.
+//! How the files of an app are read: where the line about a slow file is shown, when the wait for that file is abandoned,
+//! and what the files looked like before they were read.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::places::is_stream;
 use super::source_file::{self, Unreadable};
+use super::watched_file::FileStamp;
 
 /// The texts of stdin and of pipes of the shell, which can be read only once.
 #[derive(Debug, Default)]
@@ -37,12 +39,14 @@ pub(crate) struct FileReader<'a> {
     abandoned: Option<BorrowedFd<'a>>,
     /// Where the texts of streams are kept. None: nothing is read twice.
     streams: Option<&'a StreamTexts>,
+    /// What the files looked like before they were read.
+    stamps: RefCell<BTreeMap<PathBuf, FileStamp>>,
 }
 
 impl<'a> FileReader<'a> {
     /// A reader that calls `announce` with a line about each slow file.
     pub(crate) fn announcing(announce: &'a dyn Fn(&str)) -> Self {
-        Self { announce, abandoned: None, streams: None }
+        Self { announce, abandoned: None, streams: None, stamps: RefCell::default() }
     }
 
     /// The same reader, which stops as soon as the other end of this pipe is closed.
@@ -53,6 +57,16 @@ impl<'a> FileReader<'a> {
     /// The same reader, which keeps the texts of streams in `streams`, and takes them from there.
     pub(crate) fn keeping(self, streams: &'a StreamTexts) -> Self {
         Self { streams: Some(streams), ..self }
+    }
+
+    /// Remembers what a file looks like that is about to be read, or looked for.
+    pub(super) fn note(&self, path: &Path) {
+        self.stamps.borrow_mut().entry(path.to_owned()).or_insert_with(|| FileStamp::of(path));
+    }
+
+    /// What a file looked like before it was read.
+    pub(super) fn stamp(&self, path: &Path) -> FileStamp {
+        self.stamps.borrow().get(path).copied().unwrap_or_else(|| FileStamp::of(path))
     }
 
     /// Reads a file of config vars, which may be a named pipe. `name`: as shown to the user.
@@ -66,6 +80,7 @@ impl<'a> FileReader<'a> {
 
     /// Reads a Procfile.
     pub(super) fn read_procfile(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        self.note(path);
         self.once(path, || source_file::read(path))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Decides which files are used (S1.7, S2.1); `app` parses them. All problems go to the findings.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,6 +13,7 @@ use super::findings::{Finding, Findings};
 use super::missing_procfile;
 use super::places::{Places, is_stream};
 use super::source_file::{self, Unreadable};
+use super::watched_file::WatchedFile;
 use crate::app::{EnvFile, InvalidSetting, Layers, Procfile, Severity};
 use crate::error::{Error, Status};
 use crate::model::{Dialect, Environment, Secret};
@@ -102,6 +104,9 @@ fn read_layers(
     for setting in &options.set {
         layers.add_setting(setting.as_bytes()).map_err(|error| invalid_setting(setting, error))?;
     }
+    for path in env_candidates(places) {
+        reader.note(&path);
+    }
     let (paths, named_by) = env_paths(places, findings);
     for path in paths {
         let name = places.shown(&path);
@@ -180,17 +185,25 @@ pub(super) fn default_env(places: &Places) -> PathBuf {
     found.into_iter().next().unwrap_or_else(|| places.root.join(".env"))
 }
 
-/// The files that decide what runs: Procfile, `.env` and `.foreman`, whether they exist or not. Each has its absolute
-/// path and its name in messages. Files that can be read only once are left out.
-pub(crate) fn watched(places: &Places, procfile: &Path) -> Vec<(PathBuf, String)> {
+/// The `.env` files that are named, else those of which the first one that exists is read.
+pub(crate) fn env_candidates(places: &Places) -> Vec<PathBuf> {
     let default = || vec![places.root.join(".env"), places.current.join(".env")];
-    let env = places.named_env_files().map_or_else(default, |(paths, _)| paths);
-    let foreman = (places.dialect != Dialect::Honcho).then(|| places.foreman_path());
-    let mut files: Vec<PathBuf> = std::iter::once(procfile.to_owned()).chain(env).chain(foreman).collect();
-    files.retain(|path| !is_stream(path));
-    let named = files.into_iter().map(|path| (places.current.join(&path), places.shown(&path)));
-    let mut seen = std::collections::BTreeSet::new();
-    named.filter(|(path, _)| seen.insert(path.clone())).collect()
+    places.named_env_files().map_or_else(default, |(paths, _)| paths)
+}
+
+/// The files that decide what runs: Procfile, `.env` and `.foreman`, whether they exist or not, as `reader` has found them.
+/// Files that can be read only once are left out.
+pub(crate) fn watched(places: &Places, procfile: &Path, reader: &FileReader<'_>) -> Vec<WatchedFile> {
+    let others = std::iter::once(procfile.to_owned()).chain(env_candidates(places));
+    let others = others.map(|path| (reader.stamp(&path), path));
+    let foreman = (places.dialect != Dialect::Honcho).then(|| (places.foreman_stamp, places.foreman_path()));
+    let files = others.chain(foreman).filter(|(_, path)| !is_stream(path)).map(|(stamp, path)| WatchedFile {
+        path: places.current.join(&path),
+        name: places.shown(&path),
+        stamp,
+    });
+    let mut seen = BTreeSet::new();
+    files.filter(|file| seen.insert(file.path.clone())).collect()
 }
 
 /// Whether nothing exists at that path, not even a broken link.

@@ -23,6 +23,7 @@ mod source_file;
 mod start_only;
 mod start_plan;
 pub(crate) mod strict_reader;
+mod watched_file;
 
 use self::files::ProcfilePath;
 use crate::app::{Layers, Procfile, Severity};
@@ -36,6 +37,7 @@ pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};
 pub(crate) use start_only::StartOnly;
 pub(crate) use start_plan::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
+pub(crate) use watched_file::WatchedFile;
 
 /// The app that is run.
 pub(crate) struct Project {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::findings::{Finding, Findings};
 use super::source_file::{self, Unreadable};
+use super::watched_file::FileStamp;
 use crate::app::{ForemanFile, Severity, did_you_mean, nearest};
 use crate::model::Dialect;
 use crate::settings::{NamedFiles, SetBy};
@@ -48,6 +49,8 @@ pub(crate) struct Places {
     pub(crate) foreman_name: String,
     /// The directory of `.foreman`: paths in it are relative to this.
     foreman_directory: PathBuf,
+    /// What `.foreman` looked like before it was read.
+    pub(super) foreman_stamp: FileStamp,
     named: NamedFiles,
 }
 
@@ -77,6 +80,7 @@ impl Places {
             foreman: ForemanFile::default(),
             foreman_name: ".foreman".to_owned(),
             foreman_directory,
+            foreman_stamp: FileStamp::default(),
             current,
             dialect,
             named,
@@ -105,6 +109,7 @@ impl Places {
     fn read_foreman_file(&mut self, findings: &mut Findings) {
         let path = self.foreman_path();
         self.foreman_name = self.shown(&path);
+        self.foreman_stamp = FileStamp::of(&path);
         match source_file::read(&path) {
             Ok(bytes) => {
                 self.foreman = ForemanFile::parse(&bytes);
@@ -269,6 +274,7 @@ impl Places {
             foreman: ForemanFile::parse(text),
             foreman_name: ".foreman".to_owned(),
             foreman_directory: PathBuf::from("/"),
+            foreman_stamp: FileStamp::default(),
             named: NamedFiles::default(),
         }
     }

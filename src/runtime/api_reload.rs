@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::api_service::{SHOWN_LINES, not_claimed};
 use super::calls::ApiCall;
-use super::file_reading::{self, ReadFiles};
+use super::file_reading::ReadFiles;
 use super::start_registry::NotRegistered;
 use crate::api::{ApiAnswer, ApiError, ReloadAnswer, ReloadProblem, ReloadResult, ReloadedFiles};
 use crate::error::{Complaint, Error, Status};
@@ -37,13 +37,13 @@ impl ApiServer {
             let turn = self.reading.lock().await;
             // A file that changes after this moment may no longer be what was read.
             let at_ms = jiff::Timestamp::now().as_millisecond();
-            (turn, at_ms, file_reading::read(reload, |line| connection.inform(line)).await)
+            (turn, at_ms, self.read(reload, |line| connection.inform(line)).await)
         };
         let (turn, at_ms, read) = tokio::select! {
             read = reading => read,
             ending = self.until_stopping() => return Err(ending),
         };
-        let ReadFiles { release, paths, warnings, mut notes, note_if_unchanged } =
+        let ReadFiles { release, files, paths, warnings, mut notes, note_if_unchanged } =
             read.ok_or_else(|| ApiError::unavailable("the files of the app could not be read"))?;
         let before = self.ask(ApiCall::Snapshot).await?;
         let current = before.release;
@@ -72,7 +72,7 @@ impl ApiServer {
         notes.extend(note_if_unchanged.filter(|_| answer.result == ReloadResult::Unchanged));
         match answer.result {
             ReloadResult::Unchanged | ReloadResult::Succeeded => {
-                self.reloaded.replace(Some(ReloadedFiles { at_ms, paths }));
+                self.applied(ReloadedFiles { at_ms, paths }, &files).await;
             }
             ReloadResult::Failed | ReloadResult::Superseded | ReloadResult::Invalid => {}
         }

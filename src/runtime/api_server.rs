@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
+use super::app_files::AppFiles;
 use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
@@ -78,6 +79,8 @@ pub(super) struct ApiServer {
     pub(super) deployed: Notify,
     /// The release whose files restart process types. The largest number: no files do.
     pub(super) watched_release: watch::Sender<u32>,
+    /// The files that decide what runs.
+    pub(super) files: watch::Sender<AppFiles>,
     /// The files of the last reload that has succeeded or found nothing different.
     pub(super) reloaded: RefCell<Option<ReloadedFiles>>,
     /// The task that gives up locks on process types as soon as their dynos have ended.
@@ -107,6 +110,7 @@ impl ApiServer {
             taken: Rc::default(),
             deployed: Notify::new(),
             watched_release: watch::Sender::new(u32::MAX),
+            files: watch::Sender::new(AppFiles::of_start(start.files)),
             reloaded: RefCell::default(),
             releasing: RefCell::default(),
             began: Instant::now(),

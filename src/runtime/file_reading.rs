@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Reload;
 use crate::error::{Complaint, Error};
+use crate::project::WatchedFile;
 use crate::supervisor::Deploy;
 
 /// The most lines that are not shown yet. A file that is slow to read causes one.
@@ -20,6 +21,8 @@ const MAX_LINES: usize = 16;
 pub struct ReadFiles {
     /// The release that they describe, or why there is none.
     pub release: Result<Deploy, Error>,
+    /// The files, as they were before they were read.
+    pub(crate) files: Vec<WatchedFile>,
     /// The paths of the files, for other processes.
     pub paths: Vec<String>,
     /// What a start with these files would warn about.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, FsType, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, statfs};
 use notify::event::{AccessKind, AccessMode};
@@ -201,15 +201,6 @@ fn has_no_events(directory: &Path) -> bool {
     statfs(directory).is_ok_and(|found| WITHOUT_EVENTS.contains(&found.filesystem_type()))
 }
 
-/// Whether a file was created, changed or renamed after this moment.
-pub(super) fn has_changed_since(path: &Path, moment: SystemTime) -> bool {
-    // File systems keep times in steps of up to 10 ms.
-    let moment = moment.checked_sub(Duration::from_millis(10)).unwrap_or(moment);
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (seconds, nanoseconds) = (since.as_secs().cast_signed(), i64::from(since.subsec_nanos()));
-    fs::symlink_metadata(path).is_ok_and(|found| (found.ctime(), found.ctime_nsec()) >= (seconds, nanoseconds))
-}
-
 /// Returns at this time. None: never returns.
 pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
@@ -221,6 +212,7 @@ pub(super) async fn until(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::time::UNIX_EPOCH;
 
     use super::*;
     use crate::runtime::scratch::Scratch;

@@ -10,6 +10,7 @@ mod api_reload;
 mod api_rollback;
 mod api_server;
 mod api_service;
+mod app_files;
 mod calls;
 mod changes;
 mod client_stream;
@@ -76,6 +77,7 @@ use crate::error::Error;
 use crate::guardian::Guardian;
 use crate::logs::{Formatter, Source};
 use crate::model::{DynoSpec, EnvChange};
+use crate::project::WatchedFile;
 use crate::smoke::{SmokePhase, SmokeRules};
 use crate::supervisor::{NoticeStyle, Plan, Policy};
 
@@ -89,7 +91,7 @@ pub use log_client::{LogEvent, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
 pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
-pub use reload_watch::{FilesWatch, OnChange};
+pub use reload_watch::OnChange;
 pub use restart_watch::SourcesWatch;
 use restart_watch::WatchedTypes;
 pub use runtime_directory::{RuntimeDirectory, RuntimeDirectoryError};
@@ -149,8 +151,10 @@ pub struct ApiStart {
     pub facts: AppFacts,
     /// Reads the files of the app again. None: they are read only once.
     pub reload: Option<Reload>,
-    /// The files that are watched because `reload` reads them. None: they are not watched.
-    pub files_watch: Option<FilesWatch>,
+    /// The files that `reload` reads, as the start has found them.
+    pub(crate) files: Vec<WatchedFile>,
+    /// What a change of these files does. None: they are not watched.
+    pub on_change: Option<OnChange>,
     /// How the files that restart process types are watched. None: never.
     pub sources_watch: Option<SourcesWatch>,
 }
@@ -231,15 +235,15 @@ async fn serve(
     archive: LogArchive,
 ) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
-    let (files, sources) = (api.files_watch.take(), api.sources_watch.take());
+    let (on_change, sources) = (api.on_change, api.sources_watch.take());
     let server = ApiServer::new(api, calls, archive);
     tokio::task::spawn_local(Rc::clone(&server).serve(listener));
-    if let Some(files) = files {
-        let files = files.begin().await;
-        tokio::task::spawn_local(Rc::clone(&server).watch_files(files));
+    if let Some(on_change) = on_change {
+        let watch = server.begin_to_watch(on_change).await;
+        tokio::task::spawn_local(Rc::clone(&server).watch_files(watch));
     }
     if let Some(sources) = sources {
-        let sources = sources.begin(watched).await;
+        let sources = sources.begin(watched, server.files.borrow().paths()).await;
         tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)

@@ -4,36 +4,28 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::api_reload::moved;
 use super::api_server::ApiServer;
+use super::app_files::AppFiles;
 use super::calls::ApiCall;
-use super::file_reading::{self, ReadFiles};
-use super::file_watcher::{FileWatcher, Seen, WhyPolled, has_changed_since, until};
+use super::file_reading::ReadFiles;
+use super::file_watcher::{FileWatcher, Seen, WhyPolled, until};
 use super::watched_places::WatchedPlaces;
 use crate::api::{ApiError, ReloadResult, ReloadedFiles};
 use crate::error::Complaint;
 use crate::model::DynoName;
+use crate::project::WatchedFile;
 use crate::release::ReleaseFacts;
 use crate::supervisor::{Deploy, DeployOrigin, Reply, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
 
 /// How long all files must stay unchanged before a change has an effect.
 const QUIET: Duration = Duration::from_millis(200);
-/// The files of the app that are watched while it runs.
-#[derive(Debug, Clone)]
-pub struct FilesWatch {
-    /// Their absolute paths, and their names in messages.
-    pub files: Vec<(PathBuf, String)>,
-    /// What a change does.
-    pub on_change: OnChange,
-    /// When the start began to read them.
-    pub read_at: SystemTime,
-}
 
 /// What a change of a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +36,20 @@ pub enum OnChange {
     Mention,
 }
 
-/// The same files. If their changes are to be applied, they are watched already.
-pub(super) struct WatchedFiles {
-    watch: FilesWatch,
+/// The watch over the files of the app.
+pub(super) struct FilesWatch {
+    on_change: OnChange,
+    /// None: it has not begun.
     armed: Option<ArmedFiles>,
 }
 
 /// What is watched now.
 struct ArmedFiles {
     watcher: FileWatcher,
+    files: Vec<WatchedFile>,
     places: WatchedPlaces,
+    /// The numbers of the files that may have changed before the watch began.
+    outdated: Vec<usize>,
     polled: Option<WhyPolled>,
 }
 
@@ -68,42 +64,36 @@ struct Progress {
     held_back: Option<String>,
 }
 
-impl FilesWatch {
+impl ApiServer {
     /// If changes are to be applied, watches the files from now on: call it before the first dyno starts. If changes
     /// are only mentioned, the watch begins later, so that it does not delay the start.
-    pub(super) async fn begin(self) -> WatchedFiles {
-        let armed = match self.on_change {
-            OnChange::Reload => Some(arm(self.paths()).await),
+    pub(super) async fn begin_to_watch(&self, on_change: OnChange) -> FilesWatch {
+        let files = self.files.borrow().last_read.clone();
+        let armed = match on_change {
+            OnChange::Reload => Some(arm(files).await),
             OnChange::Mention => None,
         };
-        WatchedFiles { watch: self, armed }
+        FilesWatch { on_change, armed }
     }
 
-    fn paths(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|(path, _)| path.clone()).collect()
-    }
-}
-
-impl ApiServer {
     /// Applies or mentions changes until the run ends.
-    pub(super) async fn watch_files(self: Rc<Self>, files: WatchedFiles) {
-        let WatchedFiles { watch, armed } = files;
-        let paths = watch.paths();
+    pub(super) async fn watch_files(self: Rc<Self>, watch: FilesWatch) {
+        let FilesWatch { on_change, armed } = watch;
+        let mut known = self.files.subscribe();
         let mut progress = Progress { pace: Pace::default(), mentioned: None, has_mistake: false, held_back: None };
         let mut settling = Settling::new(QUIET);
         let mut armed = match armed {
             Some(armed) => armed,
-            None => arm(paths.clone()).await,
+            None => arm(self.files.borrow().last_read.clone()).await,
         };
-        // The watcher has no event for a file that changed between the reading and now.
-        for number in 0..paths.len() {
-            if paths.get(number).is_some_and(|path| !is_pipe(path) && has_changed_since(path, watch.read_at)) {
-                settling.changed(number, self.began.elapsed());
-            }
-        }
         let mut has_said_polled = false;
         loop {
-            match (watch.on_change, armed.polled) {
+            for number in armed.outdated.drain(..) {
+                if let Some(file) = armed.files.get(number) {
+                    settling.changed(file.name.clone(), self.began.elapsed());
+                }
+            }
+            match (on_change, armed.polled) {
                 (OnChange::Reload, Some(why)) if !has_said_polled => {
                     has_said_polled = true;
                     self.say(&why.line("the files of the app")).await;
@@ -118,38 +108,35 @@ impl ApiServer {
                     if !progress.pace.resume(self.began.elapsed()) {
                         continue;
                     }
-                    armed = arm(paths.clone()).await;
                     let names = progress.held_back.take().unwrap_or_default();
                     if self.apply(&names, &mut progress).await.is_none() {
                         return;
                     }
                 }
-                seen = armed.watcher.next() => match seen {
-                    Seen::Changed(path) => {
-                        if let Some(number) = armed.places.paths.get(&path).filter(|_| !is_pipe(&path)) {
-                            settling.changed(*number, self.began.elapsed());
-                        }
+                seen = armed.watcher.next() => {
+                    if let Some(changed) = armed.changed(&seen) {
+                        settling.changed(changed, self.began.elapsed());
                     }
-                    Seen::TooMany => settling.changed(0, self.began.elapsed()),
+                    continue;
                 },
+                // A client has had the files read.
+                Ok(()) = known.changed() => known.mark_changed(),
                 () = until(due) => {
-                    let numbers = settling.take_due(self.began.elapsed());
-                    if numbers.is_empty() {
+                    let names = settling.take_due(self.began.elapsed());
+                    if names.is_empty() {
                         continue;
                     }
-                    // Before the files are read, so that a change during the reading is seen.
-                    armed = arm(paths.clone()).await;
-                    let names = numbers.iter().filter_map(|number| Some(watch.files.get(*number)?.1.as_str()));
-                    let names = names.collect::<Vec<_>>().join(", ");
-                    let handled = match watch.on_change {
+                    let names = names.join(", ");
+                    let handled = match on_change {
                         OnChange::Reload => self.apply_unless_paused(&names, &mut progress).await,
-                        OnChange::Mention => self.mention(&names, &paths, &mut progress).await,
+                        OnChange::Mention => self.mention(&names, &armed.files, &mut progress).await,
                     };
                     if handled.is_none() {
                         return;
                     }
                 }
             }
+            armed = armed.again(&mut known).await;
         }
     }
 
@@ -181,7 +168,7 @@ impl ApiServer {
         let had_mistake = std::mem::take(&mut progress.has_mistake);
         let turn = self.reading.lock().await;
         let at_ms = jiff::Timestamp::now().as_millisecond();
-        let ReadFiles { release, paths, warnings, mut notes, note_if_unchanged: _ } = self.read_files().await?;
+        let ReadFiles { release, files, paths, warnings, mut notes, note_if_unchanged: _ } = self.read_files().await?;
         let before = self.ask(ApiCall::Snapshot).await.ok()?;
         match release {
             Ok(deploy) => match self.deploy_files(Deploy { origin: DeployOrigin::SavedFile, ..deploy }).await {
@@ -191,10 +178,11 @@ impl ApiServer {
                     self.say_all("warning: ", &warnings).await;
                     self.say_all("", &notes).await;
                     let server = Rc::clone(self);
-                    spawn_local(async move { server.conclude(version, &before, ReloadedFiles { at_ms, paths }).await });
+                    let reloaded = ReloadedFiles { at_ms, paths };
+                    spawn_local(async move { server.conclude(version, &before, reloaded, &files).await });
                 }
                 Ok(_) => {
-                    self.reloaded.replace(Some(ReloadedFiles { at_ms, paths }));
+                    self.applied(ReloadedFiles { at_ms, paths }, &files).await;
                     if had_mistake {
                         self.say(&format!("{names}: fixed, nothing to apply")).await;
                     }
@@ -215,10 +203,10 @@ impl ApiServer {
 
     /// Waits until the formation runs on a release. Then remembers its files, and says which ports the next start would
     /// change.
-    async fn conclude(&self, version: u32, before: &Snapshot, files: ReloadedFiles) {
+    async fn conclude(&self, version: u32, before: &Snapshot, reloaded: ReloadedFiles, files: &[WatchedFile]) {
         let Ok(answer) = self.until_settled(version, "").await else { return };
         if answer.result == ReloadResult::Succeeded {
-            self.reloaded.replace(Some(files));
+            self.applied(reloaded, files).await;
             if let Ok(after) = self.ask(ApiCall::Snapshot).await {
                 self.say_all("", moved(before, &after).as_slice()).await;
             }
@@ -226,10 +214,10 @@ impl ApiServer {
     }
 
     /// Says that `dyno reload` would apply a change. None: everything is being stopped.
-    async fn mention(&self, names: &str, paths: &[PathBuf], progress: &mut Progress) -> Option<()> {
+    async fn mention(&self, names: &str, files: &[WatchedFile], progress: &mut Progress) -> Option<()> {
         // Only regular files, because reading anything else may have an effect.
-        let is_plain = |path: &PathBuf| fs::metadata(path).map_or(true, |found| found.is_file());
-        if !paths.iter().all(is_plain) {
+        let is_plain = |file: &WatchedFile| fs::metadata(&file.path).map_or(true, |found| found.is_file());
+        if !files.iter().all(is_plain) {
             return Some(());
         }
         let line = format!("{names} changed: run `dyno reload` to apply it");
@@ -258,7 +246,7 @@ impl ApiServer {
             let _ = self.calls.try_send(ApiCall::Say(line.to_owned(), oneshot::channel().0));
         };
         tokio::select! {
-            read = file_reading::read(reload, announce) => read,
+            read = self.read(reload, announce) => read,
             _ = self.until_stopping() => None,
         }
     }
@@ -297,22 +285,49 @@ fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
 }
 
+impl ArmedFiles {
+    /// The name of the file that has changed. None: none of them.
+    fn changed(&self, seen: &Seen) -> Option<String> {
+        let number = match seen {
+            Seen::Changed(path) => self.places.paths.get(path).copied().filter(|_| !is_pipe(path))?,
+            Seen::TooMany => 0,
+        };
+        self.files.get(number).map(|file| file.name.clone())
+    }
+
+    /// Watches the files that were read since, or these as they are now.
+    async fn again(self, known: &mut watch::Receiver<AppFiles>) -> Self {
+        if known.has_changed().unwrap_or(false) {
+            let files = known.borrow_and_update().last_read.clone();
+            return arm(files).await;
+        }
+        let noticed = spawn_blocking(move || self.files.iter().map(WatchedFile::as_it_is_now).collect());
+        arm(noticed.await.unwrap_or_default()).await
+    }
+}
+
 /// Watches these files. Their directories and symlinks are those that exist now.
-async fn arm(files: Vec<PathBuf>) -> ArmedFiles {
+async fn arm(files: Vec<WatchedFile>) -> ArmedFiles {
     // Asking a file system about a path may take long.
     let armed = spawn_blocking(move || {
-        let places = WatchedPlaces::of(&files);
+        let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+        let places = WatchedPlaces::of(&paths);
         let wanted = places.paths.clone();
         let mut watcher = FileWatcher::new(Box::new(move |path| wanted.contains_key(path)));
         let mut polled = None;
         for directory in places.directories() {
             polled = watcher.watch(directory).err().or(polled);
         }
-        ArmedFiles { watcher, places, polled }
+        // There is no event for what has changed before now.
+        let outdated = files.iter().enumerate().filter(|(_, file)| file.may_have_changed());
+        let outdated = outdated.map(|(number, _)| number).collect();
+        ArmedFiles { watcher, files, places, outdated, polled }
     });
     armed.await.unwrap_or_else(|_| ArmedFiles {
         watcher: FileWatcher::new(Box::new(|_| false)),
+        files: Vec::new(),
         places: WatchedPlaces::default(),
+        outdated: Vec::new(),
         polled: None,
     })
 }

@@ -42,8 +42,8 @@ pub struct SourcesWatch {
     pub root: PathBuf,
     /// How long all files must stay unchanged before a change has an effect.
     pub delay: Duration,
-    /// Files and directories that are never watched here: those that `dyno` writes, and those that `--reload` watches.
-    pub excluded: Vec<PathBuf>,
+    /// The directory of the log files, which `dyno` itself writes.
+    pub log_directory: Option<PathBuf>,
 }
 
 /// The process types that restart, each with the patterns of its files. No pattern: all files.
@@ -52,6 +52,8 @@ pub(super) type WatchedTypes = Vec<(ProcessType, Vec<String>)>;
 /// The same, with what is watched already.
 pub(super) struct WatchedSources {
     watch: SourcesWatch,
+    /// The files of the app, which `--reload` watches.
+    read: Vec<PathBuf>,
     /// What the current release restarts.
     types: WatchedTypes,
     /// None: nothing.
@@ -81,9 +83,31 @@ struct ArmedTree {
 impl SourcesWatch {
     /// Watches the files of the first release from now on. Call it before the first dyno starts, so that each change of a
     /// file that a dyno may have read is seen.
-    pub(super) async fn begin(self, types: WatchedTypes) -> WatchedSources {
-        let armed = if types.is_empty() { None } else { arm(self.clone()).await };
-        WatchedSources { watch: self, types, armed }
+    /// `read`: the files of the app.
+    pub(super) async fn begin(self, types: WatchedTypes, read: Vec<PathBuf>) -> WatchedSources {
+        let armed = if types.is_empty() { None } else { arm(self.clone(), read.clone()).await };
+        WatchedSources { watch: self, read, types, armed }
+    }
+
+    /// What is never watched below the root: each path without symlinks in its directory, and the target if it is a symlink.
+    fn excluded(&self, read: &[PathBuf]) -> BTreeSet<PathBuf> {
+        let both = |path: &PathBuf| [Some(real(path)), fs::canonicalize(path).ok()].into_iter().flatten();
+        read.iter().chain(&self.log_directory).flat_map(both).collect()
+    }
+}
+
+impl WatchedSources {
+    /// Watches everything as the file system is now.
+    async fn arm(&mut self) {
+        self.armed = arm(self.watch.clone(), self.read.clone()).await;
+    }
+
+    /// From now on, these are the files of the app.
+    async fn exclude(&mut self, read: Vec<PathBuf>) {
+        if let Some(armed) = self.armed.take_if(|_| read != self.read) {
+            self.armed = armed.excluding(self.watch.clone(), read.clone()).await;
+        }
+        self.read = read;
     }
 }
 
@@ -94,16 +118,17 @@ impl ApiServer {
         self.watched_release.send_replace(u32::MAX);
     }
 
-    async fn restart_types(&self, sources: WatchedSources) {
+    async fn restart_types(&self, mut sources: WatchedSources) {
         self.watched_release.send_replace(FIRST.release);
-        let WatchedSources { watch, types: mut known, mut armed } = sources;
-        let mut types: Vec<WatchedType> = known.iter().map(WatchedType::new).collect();
+        let mut files = self.files.subscribe();
+        files.mark_changed();
+        let mut types: Vec<WatchedType> = sources.types.iter().map(WatchedType::new).collect();
         let mut next = std::pin::pin!(self.next_release(FIRST));
         let mut has_said_polled = false;
         // None: any file may have changed.
-        let mut settling: Settling<Option<PathBuf>> = Settling::new(watch.delay);
+        let mut settling: Settling<Option<PathBuf>> = Settling::new(sources.watch.delay);
         loop {
-            let polled = armed.as_ref().and_then(|armed| armed.polled);
+            let polled = sources.armed.as_ref().and_then(|armed| armed.polled);
             if let Some(why) = polled.filter(|_| !has_said_polled) {
                 has_said_polled = true;
                 self.say(&why.line("some directories of the app")).await;
@@ -119,40 +144,47 @@ impl ApiServer {
                     }
                     continue;
                 }
-                changed = next_change(&mut armed) => {
+                changed = next_change(&mut sources.armed) => {
                     settling.changed(changed, self.began.elapsed());
                     continue;
                 }
                 found = &mut next => {
                     let Some((current, found)) = found else { return };
-                    if found != known {
+                    let read = files.borrow_and_update().paths();
+                    sources.exclude(read).await;
+                    if found != sources.types {
                         types = found.iter().map(WatchedType::new).collect();
-                        known = found;
+                        sources.types = found;
                         if types.is_empty() {
-                            (armed, settling) = (None, Settling::new(watch.delay));
-                        } else if armed.is_none() {
-                            armed = arm(watch.clone()).await;
+                            (sources.armed, settling) = (None, Settling::new(sources.watch.delay));
+                        } else if sources.armed.is_none() {
+                            sources.arm().await;
                         }
                     }
                     self.watched_release.send_replace(current.release);
                     next.set(self.next_release(current));
                     continue;
                 }
+                Ok(()) = files.changed() => {
+                    let read = files.borrow_and_update().paths();
+                    sources.exclude(read).await;
+                    continue;
+                }
                 () = until(due) => {}
             }
             let paths = settling.take_due(self.began.elapsed());
             let is_all = paths.contains(&None);
-            let Some(before) = armed.take_if(|_| !paths.is_empty()) else { continue };
+            let Some(before) = sources.armed.take_if(|_| !paths.is_empty()) else { continue };
             let (changed, updated) = if is_all {
                 (vec![PathBuf::from(MANY)], None)
             } else {
                 let Some(updated) = before.update(paths.into_iter().flatten().collect()).await else { return };
                 updated
             };
-            armed = match updated {
-                Some(updated) => Some(updated),
-                None => arm(watch.clone()).await,
-            };
+            match updated {
+                Some(updated) => sources.armed = Some(updated),
+                None => sources.arm().await,
+            }
             for watched in &mut types {
                 if self.refresh(watched, &changed, is_all).await.is_none() {
                     return;
@@ -268,6 +300,18 @@ impl ArmedTree {
         });
         updated.await.ok()
     }
+
+    /// The same watch now that these are the files of the app. None: that was not possible.
+    async fn excluding(mut self, watch: SourcesWatch, read: Vec<PathBuf>) -> Option<Self> {
+        let updated = spawn_blocking(move || {
+            let (watcher, polled) = (&mut self.watcher, &mut self.polled);
+            self.tree.exclude(watch.excluded(&read), |directory| {
+                *polled = watcher.watch(directory).err().or(*polled);
+            });
+            self
+        });
+        updated.await.ok()
+    }
 }
 
 /// The next change of a path, or None if there were too many. Cancel safe.
@@ -280,13 +324,11 @@ async fn next_change(armed: &mut Option<ArmedTree>) -> Option<PathBuf> {
 }
 
 /// Watches everything as the file system is now. None: that was not possible.
-async fn arm(watch: SourcesWatch) -> Option<ArmedTree> {
+async fn arm(watch: SourcesWatch, read: Vec<PathBuf>) -> Option<ArmedTree> {
     let armed = spawn_blocking(move || {
         let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
+        let excluded = watch.excluded(&read);
         let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
-        // A symlink and its target.
-        let both = |path: &PathBuf| [Some(real(path)), fs::canonicalize(path).ok()].into_iter().flatten();
-        let excluded: BTreeSet<PathBuf> = watch.excluded.iter().flat_map(both).collect();
         let (inside, of_root_too) = (root.clone(), of_root.paths.clone());
         let is_wanted = move |path: &Path| path.starts_with(&inside) || of_root_too.contains_key(path);
         let mut watcher = FileWatcher::new(Box::new(is_wanted));

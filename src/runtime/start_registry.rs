@@ -102,13 +102,25 @@ impl RegisteredStart {
         self.description.borrow().types.clone()
     }
 
-    /// Changes the process types that it runs. One change at a time.
-    ///
-    /// # Errors
-    /// [`NotRegistered`], and nothing is changed.
+    /// Changes the process types that it runs. One change at a time. If it fails, nothing is changed.
     pub(super) async fn set_types(&self, types: Vec<String>) -> Result<(), NotRegistered> {
+        self.describe_again(|description| StartDescription { types, ..description }).await
+    }
+
+    /// Changes the paths of the files that it reads. Likewise.
+    pub(super) async fn set_files(&self, files: Vec<String>) -> Result<(), NotRegistered> {
+        if self.description.borrow().files == files {
+            return Ok(());
+        }
+        self.describe_again(|description| StartDescription { files, ..description }).await
+    }
+
+    async fn describe_again(
+        &self,
+        new: impl FnOnce(StartDescription) -> StartDescription,
+    ) -> Result<(), NotRegistered> {
         let _gate = self.directory.gate_while_others_run().await?;
-        let description = StartDescription { types, ..self.description.borrow().clone() };
+        let description = new(self.description.borrow().clone());
         let files = self.directory.files().map_err(NotRegistered::Refused)?;
         self.directory.check_free(&description, &files)?;
         let file = self.directory.describe(&description).map_err(NotRegistered::Refused)?;

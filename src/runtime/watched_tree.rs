@@ -75,6 +75,17 @@ impl WatchedTree {
         found
     }
 
+    /// From now on these are never watched, and those that were not are watched. `enter`: see [`Self::of`].
+    pub(super) fn exclude(&mut self, excluded: BTreeSet<PathBuf>, enter: impl FnMut(&Path)) {
+        let before = std::mem::replace(&mut self.excluded, excluded);
+        for path in self.excluded.clone() {
+            self.remove(&path);
+        }
+        let included: Vec<PathBuf> = before.difference(&self.excluded).cloned().collect();
+        // That they are watched now is not a change.
+        let _ = self.update(&included, enter);
+    }
+
     /// Adds a directory and what is below it. Returns the files.
     fn add(&mut self, directory: &Path, mut enter: impl FnMut(&Path)) -> Vec<PathBuf> {
         let mut files = Vec::new();

@@ -29,7 +29,8 @@ fn slow_reload(app: &App) -> Running {
     reload
 }
 
-fn has_open(running: &Running, path: &Path) -> bool {
+/// Whether the start has opened this file.
+pub(crate) fn has_open(running: &Running, path: &Path) -> bool {
     let open = fs::read_dir(format!("/proc/{}/fd", running.main())).unwrap();
     open.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|target| target == path))
 }

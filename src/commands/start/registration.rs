@@ -15,6 +15,7 @@ use crate::console::diagnostics::warn;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, DynoName};
 use crate::project::Places;
+use crate::project::files::env_candidates;
 use crate::release::Blueprint;
 use crate::runtime::{ApiStart, ListeningSockets, NotRegistered, RuntimeDirectory};
 use crate::settings::NameSettings;
@@ -49,9 +50,7 @@ impl StartOrigin {
 /// The paths of the files that were read, and of those that would have been read if they existed.
 pub(super) fn files_of(places: &Places, procfile: &Path) -> Vec<String> {
     let text = |path: PathBuf| StartDescription::path_text(&real(&path));
-    let named = places.named_env_files().map(|(paths, _)| paths);
-    let env_files = named.unwrap_or_else(|| vec![places.root.join(".env"), places.current.join(".env")]);
-    let files = [procfile.to_owned(), places.root.join(".foreman")].into_iter().chain(env_files);
+    let files = [procfile.to_owned(), places.root.join(".foreman")].into_iter().chain(env_candidates(places));
     let mut files: Vec<String> = files.map(|path| text(places.current.join(path))).collect();
     files.dedup();
     files
@@ -129,7 +128,7 @@ pub(super) fn register(
         started_at: now,
         look,
     };
-    Ok(Some(ApiStart { registered, facts, reload: None, files_watch: None, sources_watch: None }))
+    Ok(Some(ApiStart { registered, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None }))
 }
 
 /// Whether this process runs inside a dyno of a live start.

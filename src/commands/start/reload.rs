@@ -9,7 +9,7 @@ use crate::app::Severity;
 use crate::cli::StartArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::model::EnvChange;
-use crate::project::files::ProcfilePath;
+use crate::project::files::{self, ProcfilePath};
 use crate::project::{ConfigFile, FileReader, Finding, Findings, Places, PlanFiles, Project, Purpose};
 use crate::project::{StartOnly, StartPlan, StreamTexts, Surroundings, TypeSource};
 use crate::release::{Blueprint, Release};
@@ -62,12 +62,14 @@ impl Reloader {
     pub(super) fn read(&self, reading: &FileReading) -> ReadFiles {
         let announce = |line: &str| reading.announce(line);
         let reader = FileReader::announcing(&announce).until_abandoned(reading.abandoned());
+        let reader = reader.keeping(&self.files.streams);
         let (mut findings, mut notes) = (Findings::default(), Vec::new());
         let places = self.files.places.read_again(&mut findings);
-        let paths = files_of(&places, &self.files.procfile.path);
-        let release = self.release(places, &reader.keeping(&self.files.streams), &mut findings, &mut notes);
+        let procfile = &self.files.procfile.path;
+        let release = self.release(places.clone(), &reader, &mut findings, &mut notes);
+        let (files, paths) = (files::watched(&places, procfile, &reader), files_of(&places, procfile));
         let warnings = findings.warnings().collect();
-        ReadFiles { release, paths, warnings, notes, note_if_unchanged: self.not_read_again() }
+        ReadFiles { release, files, paths, warnings, notes, note_if_unchanged: self.not_read_again() }
     }
 
     /// Changes config vars in the `.env` in use.

@@ -77,7 +77,7 @@ impl Server {
             look: LogLook::default(),
         };
         let api = ApiServer::new(
-            ApiStart { registered, facts, reload: None, files_watch: None, sources_watch: None },
+            ApiStart { registered, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None },
             calls,
             LogArchive::new(),
         );
