@@ -91,6 +91,7 @@ mod real_apps_ssh;
 mod release;
 mod releases;
 mod reload;
+mod reload_faults;
 mod reload_files;
 mod reload_other_files;
 mod reload_ports;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::harness::{App, Ended};
 use crate::reload::reloads;
-use crate::running::{dynos, names, start, stop};
+use crate::running::{dynos, names, pid_of, start, stop};
 
 /// The port of each dyno.
 fn ports(app: &App) -> Vec<(String, u64)> {
@@ -27,6 +27,25 @@ fn s14_1_ports_that_a_new_start_would_move_are_named_once() {
     assert_eq!(ports(&app), expected.map(|(name, port)| (name.to_owned(), port)));
     fs::write(app.path(".env"), "A=1\n").unwrap();
     reloads(&app, "release v3: .env: + A\n");
+    stop(&app, running);
+}
+
+#[test]
+fn s14_1_a_saved_procfile_says_which_ports_the_next_start_would_move() {
+    let app = App::new("clock: exec sleep 1000\nworker: exec sleep 1000\n");
+    let running = start(&app, ["-p", "24000", "--reload"]);
+    let clock = pid_of(&app, "clock.1");
+
+    fs::write(app.path("Procfile"), "api: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1000\n").unwrap();
+
+    running.until_shown(
+        "system   | the next start will use other ports: `api` 24000 instead of 24200, `clock` 24100 instead of 24000, \
+         `worker` 24200 instead of 24100\n",
+    );
+    running.until("api.1 runs", || names(&app).contains(&"api.1".to_owned()));
+    let expected = [("clock.1", 24_000), ("worker.1", 24_100), ("api.1", 24_200)];
+    assert_eq!(ports(&app), expected.map(|(name, port)| (name.to_owned(), port)));
+    assert_eq!(pid_of(&app, "clock.1"), clock);
     stop(&app, running);
 }
 

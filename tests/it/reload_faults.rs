@@ -1,0 +1,136 @@
+//! Faults of the files of an app with `--reload`: the formation goes on, and the mended file is applied (S14.1, S14.2).
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use crate::harness::{App, Ended, Running, note};
+use crate::reload_watch::sh;
+use crate::running::{pid_of, start, stop, up};
+
+const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
+
+/// A user that is not root.
+const USER: u32 = 65_534;
+
+fn write(app: &App, name: &str, text: &str) {
+    fs::write(app.path(name), text).unwrap();
+}
+
+fn releases(running: &Running) -> usize {
+    running.stdout.text().matches("system   | release v").count()
+}
+
+/// The lines of `dyno` itself before the app is stopped.
+fn said(app: &App, running: Running) -> Vec<String> {
+    let lines = stop(app, running).lines_of("system").into_iter();
+    lines.take_while(|line| line != "stop requested, starting shutdown").collect()
+}
+
+#[test]
+fn s14_1_an_unreadable_env_changes_nothing_until_it_is_mended() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+    // Root can read everything.
+    let is_root = nix::unistd::geteuid().is_root();
+    let call = app.dyno(["start", "--reload"]);
+    let running = if is_root { call.user(USER).spawn() } else { call.spawn() };
+    running.until_shown("level 1");
+
+    let mode = |mode| fs::set_permissions(app.path(".env"), Permissions::from_mode(mode)).unwrap();
+    mode(0o200);
+    running.until_shown("not applied: .env cannot be read: Permission denied");
+    write(&app, ".env", "LEVEL=2\n");
+    mode(0o644);
+    running.until_shown("level 2");
+
+    let text = running.stdout.text();
+    assert_eq!((text.matches("terminated by").count(), releases(&running)), (1, 1), "{text}");
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    running.finish();
+}
+
+#[test]
+fn s14_1_a_directory_in_place_of_env_is_reported_until_it_is_a_file() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+    let running = start(&app, ["--reload", "-e", ".env"]);
+    running.until_shown("level 1");
+    let worker = pid_of(&app, "worker.1");
+
+    sh(&app, "rm .env; mkdir .env");
+    running.until_shown("not applied: .env is a directory");
+    assert_eq!(pid_of(&app, "worker.1"), worker);
+    sh(&app, "rmdir .env; echo LEVEL=2 >.env");
+    running.until_shown("level 2");
+
+    let said = said(&app, running);
+    assert_eq!(said.last().unwrap(), "release v2: .env: ~ LEVEL");
+}
+
+#[test]
+fn s14_2_three_hundred_changes_in_a_moment_are_few_releases() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=0\n");
+    let running = start(&app, ["--reload"]);
+    running.until_shown("level 0");
+
+    for level in 1..=300 {
+        write(&app, ".env", &format!("LEVEL={level}\n"));
+    }
+    running.until_shown("level 300");
+
+    // One, or a few on a machine that needs several seconds for these changes.
+    assert!(releases(&running) <= 10, "{}", running.stdout.text());
+    stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s14_2_sed_in_place_is_one_change() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+    let running = start(&app, ["--reload"]);
+    running.until_shown("level 1");
+
+    sh(&app, "sed -i s/1/2/ .env");
+    running.until_shown("level 2");
+
+    assert_eq!(said(&app, running), ["release v2: .env: ~ LEVEL"]);
+}
+
+#[test]
+fn s14_1_a_saved_foreman_file_is_applied() {
+    let app = App::new(SHOWS_LEVEL).file("a.rb", "").file(".foreman", "timeout: 5\n");
+    let running = start(&app, ["--reload", "--restart"]);
+    running.until_shown("level");
+
+    write(&app, ".foreman", "watch: worker\ntimeout: 6\n");
+    running.until_shown("release v2: .foreman: ~ watch");
+    running.until("the files are watched", || {
+        fs::write(app.path("a.rb"), "changed\n").unwrap();
+        running.stdout.text().contains("worker restarting: a.rb changed")
+    });
+
+    let said = said(&app, running);
+    let notes = ["this change needs a new start: `timeout` (.foreman:2)", "hint: `dyno stop`, then `dyno start`"];
+    assert_eq!((said[0].as_str(), &said[1..3]), ("release v2: .foreman: ~ watch", &notes.map(str::to_owned)[..]));
+}
+
+#[test]
+fn s14_2_a_file_on_another_file_system_is_watched_through_its_link() {
+    let shm = Path::new("/dev/shm");
+    if !shm.is_dir() {
+        note("a file on another file system was not tested: there is no /dev/shm");
+        return;
+    }
+    let app = App::new(SHOWS_LEVEL);
+    let elsewhere = shm.join(app.top().file_name().unwrap());
+    fs::write(&elsewhere, "LEVEL=1\n").unwrap();
+    symlink(&elsewhere, app.path(".env")).unwrap();
+    let running = up(&app, app.dyno(["start", "--reload"]).spawn());
+    running.until_shown("level 1");
+
+    let written = fs::write(&elsewhere, "LEVEL=2\n");
+    running.until_shown("level 2");
+    let removed = fs::remove_file(&elsewhere);
+
+    running.until_shown("release v3: .env: - LEVEL");
+    assert!(written.is_ok() && removed.is_ok());
+    stop(&app, running);
+}
