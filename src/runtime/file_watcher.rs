@@ -73,6 +73,8 @@ pub(super) type IsWanted = Box<dyn Fn(&Path) -> bool + Send>;
 
 /// Watches the entries of directories, but not the entries of their subdirectories.
 pub(super) struct FileWatcher {
+    /// Whether the file system of a directory has no events for all of its changes.
+    has_no_events: fn(&Path) -> bool,
     /// None: the system gives no events at all.
     events: Option<RecommendedWatcher>,
     seen: UnboundedReceiver<Seen>,
@@ -87,6 +89,11 @@ pub(super) struct FileWatcher {
 impl FileWatcher {
     /// Watches nothing yet.
     pub(super) fn new(is_wanted: IsWanted) -> Self {
+        Self::asking(has_no_events, is_wanted)
+    }
+
+    /// The same with another way to find out which file systems have no events.
+    fn asking(has_no_events: fn(&Path) -> bool, is_wanted: IsWanted) -> Self {
         let (sender, seen) = unbounded_channel();
         let on_event = move |event: notify::Result<notify::Event>| {
             // An error is about a directory that has vanished, which another event reports.
@@ -101,7 +108,7 @@ impl FileWatcher {
         };
         let events = RecommendedWatcher::new(on_event, Config::default()).ok();
         let look_at = Instant::now() + BETWEEN_LOOKS;
-        Self { events, seen, polled: BTreeSet::new(), stamps: Stamps::new(), look_at, found: Vec::new() }
+        Self { has_no_events, events, seen, polled: BTreeSet::new(), stamps: Stamps::new(), look_at, found: Vec::new() }
     }
 
     /// Watches a directory. One that does not exist is ignored.
@@ -109,7 +116,7 @@ impl FileWatcher {
     /// # Errors
     /// Why it is looked at every 2 seconds instead.
     pub(super) fn watch(&mut self, directory: &Path) -> Result<(), WhyPolled> {
-        let why = if has_no_events(directory) {
+        let why = if (self.has_no_events)(directory) {
             WhyPolled::NoEvents
         } else {
             let Some(events) = &mut self.events else { return self.poll(directory, WhyPolled::Limit) };
@@ -222,8 +229,8 @@ mod tests {
         let scratch = Scratch::new("polled");
         let (changed, gone) = (scratch.file("changed", "1"), scratch.file("gone", "1"));
         let tokio = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let mut watcher = FileWatcher::new(Box::new(|_| true));
-        assert_eq!(watcher.poll(scratch.path(), WhyPolled::Limit), Err(WhyPolled::Limit));
+        let mut watcher = FileWatcher::asking(|_| true, Box::new(|_| true));
+        assert_eq!(watcher.watch(scratch.path()), Err(WhyPolled::NoEvents));
         let created = scratch.file("created", "1");
         fs::remove_file(&gone).unwrap();
         // An older file takes its place, as can happen with `mv` or `git checkout`.
@@ -235,6 +242,13 @@ mod tests {
 
         seen.sort_by_key(|seen| format!("{seen:?}"));
         assert_eq!(seen, [changed, created, gone].map(Seen::Changed));
+    }
+
+    #[test]
+    fn s14_2_the_line_about_polling_says_why() {
+        let said = "some files are checked every 2 s, because their file system does not report changes";
+
+        assert_eq!(WhyPolled::NoEvents.line("some files"), said);
     }
 
     #[test]
