@@ -131,6 +131,7 @@ mod terminal;
 mod texts;
 mod wait;
 mod watch;
+mod watch_places;
 mod why;
 #[cfg(feature = "real-apps")]
 mod window;

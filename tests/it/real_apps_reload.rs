@@ -22,7 +22,9 @@ fn s14_1_an_app_is_edited_broken_mended_and_sent_to_another_branch() {
     let in_git =
         "git init -q -b main . && git add -A && git -c user.name=me -c user.email=me@example.com commit -qm one";
     window.line(&format!("{in_git}; git checkout -q -b other"));
-    window.line("echo LEVEL=7 >.env; echo 'clock: exec sleep 1000' >>Procfile; echo another >jobs/list; git add -A");
+    window.line(
+        "echo LEVEL=7 >.env; echo 'clock: exec sleep 1000' >>Procfile; echo a job of other >jobs/list; git add -A",
+    );
     window.line("git -c user.name=me -c user.email=me@example.com commit -qm two; git checkout -q main; clear");
     window.line("dyno start --reload --watch worker=jobs -p 36100 --no-timestamps");
     window.until("serving one at level 1");
@@ -54,7 +56,13 @@ fn s14_1_an_app_is_edited_broken_mended_and_sent_to_another_branch() {
     then("dyno reload", &["release v7: .env: ~ LEVEL"]);
     then(
         "git checkout -q -f other",
-        &["release v8: .env: ~ LEVEL; Procfile: + clock", "serving one at level 7", "worker has another", "clock.1"],
+        &[
+            "release v8: .env: ~ LEVEL; Procfile: + clock",
+            "serving one at level 7",
+            "clock.1",
+            "worker restarting: jobs/list changed",
+            "worker has a job of other",
+        ],
     );
 
     window.choose(COMMANDS);

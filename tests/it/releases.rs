@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::completions::offered;
 use crate::config_live::request;
@@ -284,5 +284,24 @@ fn s15_2_a_release_that_runs_already_need_not_be_waited_for() {
     let (status, answer) = request(&app, "POST", "releases/1/actions/wait", "");
 
     assert_eq!((status, answer["result"].as_str()), (200, Some("succeeded")));
+    stop(&app, running);
+}
+
+#[test]
+fn s15_2_a_rollback_over_the_api_does_not_wait_for_the_command() {
+    let procfile = |seconds| format!("release: test -e skip || cat go\nworker: exec sleep {seconds}\n");
+    let app = App::new(&procfile(1000)).file("skip", "").fifo("go");
+    let running = start(&app, ["--heroku"]);
+    fs::write(app.path("Procfile"), procfile(1001)).unwrap();
+    running.until_shown("Release v2 created by user ");
+    app.dyno(["reload"]).run().expect_end(Ended::Code(0));
+    fs::remove_file(app.path("skip")).unwrap();
+
+    let (status, release) = request(&app, "POST", "releases", r#"{"release":"v1"}"#);
+
+    assert_eq!((status, &release["version"], &release["status"]), (201, &json!(3), &json!("pending")));
+    app.release("go");
+    running.until_shown("Release v3 created by user ");
+    running.until_shown("Rollback to v1 by user ");
     stop(&app, running);
 }

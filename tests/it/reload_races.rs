@@ -122,3 +122,22 @@ fn s14_1_a_save_while_everything_stops_starts_nothing() {
     let shown = log.stdout();
     assert!(!shown.contains("level 2") && !shown.contains("release v2") && !shown.contains("restarting"), "{shown}");
 }
+
+#[test]
+fn s8_3_ctrl_c_stops_a_later_release_command_too() {
+    let app = App::new("worker: trap 'echo worker stops; exit' TERM; echo ready; while :; do sleep 1; done\n");
+    let running = start(&app, ["--reload"]);
+    running.until_shown("worker.1 | ready");
+    let release = "release: trap 'echo release stops; exit' TERM; echo migrating; while :; do sleep 1; done\n";
+    write(&app, "Procfile", &format!("{release}worker: exec sleep 1000\nclock: exec sleep 1000\n"));
+    running.until_shown("release.1 | migrating");
+
+    running.signal(Signal::SIGINT);
+
+    let log = running.finish();
+    log.expect_end(Ended::Signal(Signal::SIGINT));
+    let shown = log.stdout();
+    assert!(shown.contains("release stops") && shown.contains("worker stops"), "{shown}");
+    // Neither the later release nor what it adds.
+    assert_eq!(shown.matches("started with pid").count(), 2, "{shown}");
+}

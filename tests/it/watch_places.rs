@@ -1,0 +1,101 @@
+//! What is watched, and by what means: nothing by default, another root, a bind mount, and the limits of the system (S14).
+
+use std::fs;
+
+use crate::harness::{App, Running};
+use crate::reload::reloads;
+use crate::reload_watch::sh;
+use crate::running::{pid_of, start, stop, up};
+
+const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
+
+/// How many inotify instances `dyno` itself has.
+fn instances(running: &Running) -> usize {
+    let open = fs::read_dir(format!("/proc/{}/fd", running.main())).unwrap().flatten();
+    let targets = open.filter_map(|file| fs::read_link(file.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("inotify")).count()
+}
+
+#[test]
+fn s14_3_nothing_is_watched_unless_it_is_asked_for() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n").file("a.rb", "");
+    let running = start(&app, ["--restart"]);
+    running.until_shown("level 1");
+    let worker = pid_of(&app, "worker.1");
+
+    sh(&app, "echo LEVEL=2 >.env; echo changed >a.rb");
+
+    assert_eq!((instances(&running), pid_of(&app, "worker.1")), (0, worker));
+    reloads(&app, "release v2: .env: ~ LEVEL\n");
+    stop(&app, running);
+    let running = start(&app, ["--reload"]);
+    running.until("something watches", || instances(&running) == 1);
+    stop(&app, running);
+}
+
+#[test]
+fn s14_2_another_directory_in_place_of_the_root_is_read_and_watched() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n").file("a.rb", "");
+    let running = start(&app, ["--reload", "--watch", "worker"]);
+    running.until_shown("level 1");
+
+    sh(&app, "cd ..; cp -r app new; echo LEVEL=2 >new/.env; mv app old; mv new app");
+    running.until_shown("level 2");
+    fs::write(app.path(".env"), "LEVEL=3\n").unwrap();
+    running.until_shown("level 3");
+    fs::write(app.path("b.rb"), "").unwrap();
+    running.until("it restarts", || running.stdout.text().contains("b.rb changed"));
+
+    stop(&app, running);
+}
+
+#[test]
+fn s14_2_a_file_behind_a_bind_mount_is_watched() {
+    let app = App::new(SHOWS_LEVEL).file("real/.env", "LEVEL=1\n").file("config/.env", "LEVEL=0\n");
+    let call = app.dyno(["start", "--reload", "-e", "config/.env"]);
+    let call = call.under(&["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]);
+    let running = up(&app, call.after("mount --bind real config").spawn());
+    running.until_shown("level 1");
+
+    fs::write(app.path("real/.env"), "LEVEL=2\n").unwrap();
+
+    running.until_shown("level 2");
+    stop(&app, running);
+}
+
+#[test]
+fn s14_2_at_each_limit_the_files_of_the_app_are_checked_every_2_s() {
+    for limit in ["max_inotify_watches", "max_inotify_instances"] {
+        let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+        let call = app.dyno(["start", "--reload"]);
+        let call = call.under(&["unshare", "--user", "--map-current-user", "--keep-caps"]);
+        let running = up(&app, call.after(&format!("echo 0 >/proc/sys/user/{limit}")).spawn());
+        let said =
+            "the files of the app are checked every 2 s, because the system's limit on file watches has been reached";
+        running.until_shown(said);
+
+        for level in ["level 2", "level 3"] {
+            fs::write(app.path(".env"), format!("LEVEL={}\n", &level[6..])).unwrap();
+            running.until_shown(level);
+        }
+
+        assert_eq!(stop(&app, running).stdout().matches(said).count(), 1, "{limit}");
+    }
+}
+
+#[test]
+fn s14_1_a_save_before_a_new_run_is_up_is_applied_by_another_run() {
+    let app = App::new("worker: echo level $LEVEL; cat gate; exec sleep 1000\n").file(".env", "LEVEL=1\n").fifo("gate");
+    let running = app.dyno(["start", "--reload"]).spawn();
+    running.until_shown("level 1");
+    fs::write(app.path(".env"), "LEVEL=2\n").unwrap();
+    running.until_shown("level 2");
+
+    // This run has not got past its first line.
+    fs::write(app.path(".env"), "LEVEL=3\n").unwrap();
+
+    running.until_shown("level 3");
+    app.release("gate");
+    running.until("the last run goes on", || running.all_of_dynos(|process| process.command == "sleep 1000"));
+    stop(&app, running);
+}
