@@ -41,7 +41,7 @@ pub(super) struct AppValues {
 }
 
 /// The files of the app, as far as they can be used.
-struct AppFiles {
+struct ReadableFiles {
     places: Places,
     layers: Layers,
     procfile: Option<Procfile>,
@@ -150,7 +150,7 @@ impl AppValues {
 
     /// The process types, and the dynos of types that run more than once.
     fn dynos(&self) -> Vec<(String, String)> {
-        let Some(AppFiles { places, procfile: Some(procfile), .. }) = self.files() else { return Vec::new() };
+        let Some(ReadableFiles { places, procfile: Some(procfile), .. }) = self.files() else { return Vec::new() };
         let formation = RequestedFormation::new(&self.formation, &places.foreman).resolved(&procfile.formation_types());
         let mut found = Vec::new();
         for entry in procfile.entries() {
@@ -205,7 +205,7 @@ impl AppValues {
     }
 
     /// The files that `start` would use. None if the app has no directory.
-    fn files(&self) -> Option<AppFiles> {
+    fn files(&self) -> Option<ReadableFiles> {
         let project = ProjectArgs {
             procfile: self.project.procfile.as_deref().map(at_home),
             root: self.project.root.as_deref().map(at_home),
@@ -215,7 +215,7 @@ impl AppValues {
         let places = Places::find(project.into(), Dialect::Dyno, &mut Findings::default())?;
         let layers = files::layers_at_tab(&places, &(&self.variables).into());
         let procfile = files::procfile_at_tab(&places, &layers);
-        Some(AppFiles { places, layers, procfile })
+        Some(ReadableFiles { places, layers, procfile })
     }
 }
 
