@@ -196,7 +196,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
 }
 
-/// Reads the files, and shows what is wrong with them. Returns also which files those are.
+/// Reads the files, and shows what is wrong with them. Also returns the list of these files.
 fn load(
     scope: Scope<'_>,
     places: Places,

@@ -174,9 +174,9 @@ mod tests {
     }
 
     /// The pids of the shells; the writer and reader of each pipe; and the pids of the processes that have not ended.
-    struct KnownMember<'a>(&'a [i32], &'a [(i32, i32)], &'a [i32]);
+    struct KnownProcesses<'a>(&'a [i32], &'a [(i32, i32)], &'a [i32]);
 
-    impl Programs for KnownMember<'_> {
+    impl Programs for KnownProcesses<'_> {
         fn is_shell(&mut self, pid: Pid) -> bool {
             self.0.contains(&pid.as_raw())
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// The programs, the shells and the filters of the run that process 10 leads.
-    fn in_order(processes: &[Process], known: &mut KnownMember<'_>) -> [Vec<i32>; 3] {
+    fn in_order(processes: &[Process], known: &mut KnownProcesses<'_>) -> [Vec<i32>; 3] {
         let table = Table { processes: processes.to_vec(), is_complete: true };
         let first = first_to_stop(&table, Pid::from_raw(10), known);
         [first.programs, first.shells, first.filters]
@@ -205,7 +205,7 @@ mod tests {
 
     /// The programs and the shells of a run that has no filters.
     fn stopped_first(processes: &[Process], shells: &[i32]) -> [Vec<i32>; 2] {
-        let [programs, shells, filters] = in_order(processes, &mut KnownMember(shells, &[], &[]));
+        let [programs, shells, filters] = in_order(processes, &mut KnownProcesses(shells, &[], &[]));
         assert_eq!(filters, [0; 0]);
         [programs, shells]
     }
@@ -214,7 +214,7 @@ mod tests {
     fn s7_5_a_filter_outlives_the_program_whose_output_it_reads() {
         let pipeline = [process(10, 1), process(11, 10), process(12, 10), process(13, 10)];
 
-        let order = in_order(&pipeline, &mut KnownMember(&[10, 11], &[(11, 12), (12, 13)], &[]));
+        let order = in_order(&pipeline, &mut KnownProcesses(&[10, 11], &[(11, 12), (12, 13)], &[]));
 
         assert_eq!(order, [vec![10], vec![11], vec![12, 13]]);
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     /// The pids that get the signal after a scan that found these processes of the run that process 10 leads.
-    fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut KnownMember<'_>) -> Vec<i32> {
+    fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut KnownProcesses<'_>) -> Vec<i32> {
         let table = Table { processes: found.to_vec(), is_complete: is_settled };
         let scan = ScanResult { table: &table, is_readable: true, is_settled };
         let due = stop.due(&scan, Pid::from_raw(10), found, known);
@@ -269,13 +269,13 @@ mod tests {
         let [shell, inner, program, worker] = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
         let mut stop = Stop::new(15, false);
         let before =
-            due(&mut stop, &[shell, inner, program, worker], true, &mut KnownMember(&[10, 11], &[], &[10, 11, 12]));
+            due(&mut stop, &[shell, inner, program, worker], true, &mut KnownProcesses(&[10, 11], &[], &[10, 11, 12]));
         assert_eq!(before, [10, 12, 11]);
 
-        assert_eq!(due(&mut stop, &[], false, &mut KnownMember(&[], &[], &[12])), [0; 0]);
+        assert_eq!(due(&mut stop, &[], false, &mut KnownProcesses(&[], &[], &[12])), [0; 0]);
         let adopted = Process { parent: Pid::from_raw(1), ..program };
-        assert_eq!(due(&mut stop, &[adopted, worker], true, &mut KnownMember(&[], &[], &[12])), [0; 0]);
-        assert_eq!(due(&mut stop, &[worker], true, &mut KnownMember(&[], &[], &[])), [13]);
+        assert_eq!(due(&mut stop, &[adopted, worker], true, &mut KnownProcesses(&[], &[], &[12])), [0; 0]);
+        assert_eq!(due(&mut stop, &[worker], true, &mut KnownProcesses(&[], &[], &[])), [13]);
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
         // The shell 10 runs the program 11, which the first scans miss.
         let [shell, program, worker] = [process(10, 1), process(11, 10), process(12, 11)];
         let mut stop = Stop::new(15, false);
-        let mut known = KnownMember(&[10], &[], &[10, 11]);
+        let mut known = KnownProcesses(&[10], &[], &[10, 11]);
 
         assert_eq!(due(&mut stop, &[shell], false, &mut known), [0; 0]);
         assert_eq!(due(&mut stop, &[shell, program, worker], true, &mut known), [10, 11]);
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn s6_6_the_first_signals_do_not_wait_for_long() {
         let mut stop = Stop::new(15, false);
-        let mut known = KnownMember(&[10], &[], &[10]);
+        let mut known = KnownProcesses(&[10], &[], &[10]);
 
         let sent = [0; 4].map(|_| due(&mut stop, &[process(10, 1)], false, &mut known));
 

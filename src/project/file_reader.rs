@@ -59,7 +59,7 @@ impl<'a> FileReader<'a> {
         Self { streams: Some(streams), ..self }
     }
 
-    /// Remembers what a file looks like that is about to be read, or looked for.
+    /// Records what a file looks like before it is read or looked for.
     pub(super) fn note(&self, path: &Path) {
         self.stamps.borrow_mut().entry(path.to_owned()).or_insert_with(|| FileStamp::of(path));
     }

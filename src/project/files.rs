@@ -185,7 +185,7 @@ pub(super) fn default_env(places: &Places) -> PathBuf {
     found.into_iter().next().unwrap_or_else(|| places.root.join(".env"))
 }
 
-/// The `.env` files that are named, else those of which the first one that exists is read.
+/// The `.env` files that are named, or else the default ones, of which the first that exists is read.
 pub(crate) fn env_candidates(places: &Places) -> Vec<PathBuf> {
     let default = || vec![places.root.join(".env"), places.current.join(".env")];
     places.named_env_files().map_or_else(default, |(paths, _)| paths)

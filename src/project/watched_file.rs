@@ -5,8 +5,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// File systems keep times in steps of up to 10 ms.
+/// File systems keep times in steps of up to 10 ms, or of up to 2 s if they keep no fractions of a second.
 const STEP: Duration = Duration::from_millis(10);
+const WHOLE_SECONDS_STEP: Duration = Duration::from_secs(2);
 
 /// A file that is watched because the app reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(crate) struct WatchedFile {
 }
 
 impl WatchedFile {
-    /// Whether it may be something else now than what was read.
+    /// Whether the file may differ from what was read.
     pub(crate) fn may_have_changed(&self) -> bool {
         self.stamp.may_have_changed(&FileStamp::of(&self.path))
     }
@@ -48,7 +49,7 @@ pub(crate) enum FileStamp {
         written: (i64, i64),
         /// When anything about it last changed, likewise.
         changed: (i64, i64),
-        /// Whether that was so recently that the next change may leave the same times.
+        /// Whether that was so recently that another change could leave the same times.
         is_recent: bool,
     },
 }
@@ -80,7 +81,8 @@ impl FileStamp {
         }
     }
 
-    fn may_have_changed(&self, now: &Self) -> bool {
+    /// Whether the file may be something else now.
+    pub(crate) fn may_have_changed(&self, now: &Self) -> bool {
         match (self, now) {
             (_, Self::Pipe) => false,
             (Self::Found { is_recent: true, .. }, Self::Found { .. }) => true,
@@ -96,7 +98,7 @@ fn is_recent((seconds, nanoseconds): (i64, i64), now: SystemTime) -> bool {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let time =
         Duration::new(u64::try_from(seconds).unwrap_or_default(), u32::try_from(nanoseconds).unwrap_or_default());
-    time.abs_diff(now) <= STEP
+    time.abs_diff(now) <= if nanoseconds == 0 { WHOLE_SECONDS_STEP } else { STEP }
 }
 
 #[cfg(test)]
@@ -127,5 +129,7 @@ mod tests {
             [(4, 980), (4, 995), (5, 5), (5, 20)].map(|(seconds, ms)| is_recent((seconds, ms * 1_000_000), now));
 
         assert_eq!(recent, [false, true, true, false]);
+        // A file system without fractions of a second.
+        assert_eq!([2, 3, 5].map(|seconds| is_recent((seconds, 0), now)), [false, true, true]);
     }
 }

@@ -62,7 +62,16 @@ impl ApiServer {
                 drop(turn);
                 let (reply, left_out) = accepted?;
                 notes.extend(left_out);
-                self.outcome(reply, current).await?
+                let (server, reloaded) = (Rc::clone(self), ReloadedFiles { at_ms, paths });
+                // Likewise, so that what runs is known even if the client is gone.
+                let settled = tokio::task::spawn_local(async move {
+                    let answer = server.outcome(reply, current).await?;
+                    if matches!(answer.result, ReloadResult::Unchanged | ReloadResult::Succeeded) {
+                        server.applied(reloaded, &files).await;
+                    }
+                    Ok(answer)
+                });
+                settled.await.map_err(|_| ApiError::ending())??
             }
             Err(error) => invalid(current, &error),
         };
@@ -70,12 +79,6 @@ impl ApiServer {
             notes.extend(moved(&before, &self.ask(ApiCall::Snapshot).await?));
         }
         notes.extend(note_if_unchanged.filter(|_| answer.result == ReloadResult::Unchanged));
-        match answer.result {
-            ReloadResult::Unchanged | ReloadResult::Succeeded => {
-                self.applied(ReloadedFiles { at_ms, paths }, &files).await;
-            }
-            ReloadResult::Failed | ReloadResult::Superseded | ReloadResult::Invalid => {}
-        }
         (answer.warnings, answer.notes) = (problems(&warnings), problems(&notes));
         Ok(answer)
     }

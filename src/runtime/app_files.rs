@@ -1,4 +1,4 @@
-//! Which files decide what runs, now that `.foreman` may have named others (S14.1).
+//! The files that decide what runs. A reload may add others, which `.foreman` names (S14.1).
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::project::WatchedFile;
 pub(super) struct AppFiles {
     /// Those that were read last, even if they could not be applied: a change of them is of interest.
     pub(super) last_read: Vec<WatchedFile>,
-    /// The paths of those that the release that runs was made of.
+    /// The paths of those that the last release was made of, other than a rollback.
     applied: Vec<PathBuf>,
 }
 
@@ -40,7 +40,7 @@ impl ApiServer {
         Some(read)
     }
 
-    /// Records which files the release that runs was made of.
+    /// Records which files a release that now runs was made of.
     pub(super) async fn applied(&self, reloaded: ReloadedFiles, files: &[WatchedFile]) {
         let applied: Vec<PathBuf> = paths(files).collect();
         self.files.send_if_modified(|known| {

@@ -243,7 +243,8 @@ async fn serve(
         tokio::task::spawn_local(Rc::clone(&server).watch_files(watch));
     }
     if let Some(sources) = sources {
-        let sources = sources.begin(watched, server.files.borrow().paths()).await;
+        let read = server.files.borrow().paths();
+        let sources = sources.begin(watched, read).await;
         tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)

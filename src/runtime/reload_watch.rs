@@ -26,6 +26,9 @@ use crate::watch::{Pace, Settling, Verdict};
 
 /// How long all files must stay unchanged before a change has an effect.
 const QUIET: Duration = Duration::from_millis(200);
+/// How often in a row files are read again only because they look different from what was read: some file systems show
+/// another inode each time.
+const MOST_REREAD: u32 = 20;
 
 /// What a change of a file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ struct ArmedFiles {
     watcher: FileWatcher,
     files: Vec<WatchedFile>,
     places: WatchedPlaces,
-    /// The numbers of the files that may have changed before the watch began.
+    /// Which of the files may have changed before the watch began.
     outdated: Vec<usize>,
     polled: Option<WhyPolled>,
 }
@@ -82,13 +85,17 @@ impl ApiServer {
         let mut known = self.files.subscribe();
         let mut progress = Progress { pace: Pace::default(), mentioned: None, has_mistake: false, held_back: None };
         let mut settling = Settling::new(QUIET);
-        let mut armed = match armed {
-            Some(armed) => armed,
-            None => arm(self.files.borrow().last_read.clone()).await,
+        let mut armed = if let Some(armed) = armed {
+            armed
+        } else {
+            let files = known.borrow_and_update().last_read.clone();
+            arm(files).await
         };
         let mut has_said_polled = false;
+        let mut reread = 0;
         loop {
-            for number in armed.outdated.drain(..) {
+            reread = if armed.outdated.is_empty() { 0 } else { reread + 1 };
+            for number in armed.outdated.drain(..).filter(|_| reread <= MOST_REREAD) {
                 if let Some(file) = armed.files.get(number) {
                     settling.changed(file.name.clone(), self.began.elapsed());
                 }
@@ -114,8 +121,14 @@ impl ApiServer {
                     }
                 }
                 seen = armed.watcher.next() => {
-                    if let Some(changed) = armed.changed(&seen) {
-                        settling.changed(changed, self.began.elapsed());
+                    match seen {
+                        Seen::Changed(path) => {
+                            if let Some(changed) = armed.changed(&path) {
+                                settling.changed(changed, self.began.elapsed());
+                            }
+                        }
+                        // Which files have changed shows when they are compared with what was read.
+                        Seen::TooMany => armed = arm(armed.files).await,
                     }
                     continue;
                 },
@@ -286,12 +299,9 @@ fn is_pipe(path: &Path) -> bool {
 }
 
 impl ArmedFiles {
-    /// The name of the file that has changed. None: none of them.
-    fn changed(&self, seen: &Seen) -> Option<String> {
-        let number = match seen {
-            Seen::Changed(path) => self.places.paths.get(path).copied().filter(|_| !is_pipe(path))?,
-            Seen::TooMany => 0,
-        };
+    /// The name of the file that has changed if this path has. None: none of them.
+    fn changed(&self, path: &Path) -> Option<String> {
+        let number = self.places.paths.get(path).copied().filter(|_| !is_pipe(path))?;
         self.files.get(number).map(|file| file.name.clone())
     }
 

@@ -107,7 +107,7 @@ impl RegisteredStart {
         self.describe_again(|description| StartDescription { types, ..description }).await
     }
 
-    /// Changes the paths of the files that it reads. Likewise.
+    /// Changes the paths of the files that it reads, under the same rules as [`Self::set_types`].
     pub(super) async fn set_files(&self, files: Vec<String>) -> Result<(), NotRegistered> {
         if self.description.borrow().files == files {
             return Ok(());

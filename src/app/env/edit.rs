@@ -108,8 +108,8 @@ fn unusable_lines(file: &EnvFile, wanted: &[&EnvChange]) -> Vec<Problem> {
     problems.cloned().map(Problem::into_error).collect()
 }
 
-/// The line ending of new lines: the first one that stays, so that the same changes made again choose the same. Else the
-/// first of the text.
+/// The line ending of new lines: the first one that is kept, so that repeating a change gives the same file. If none is
+/// kept, the first one of the text.
 fn line_ending(text: &[u8], file: &EnvFile, wanted: &[&EnvChange]) -> &'static [u8] {
     let replaced: Vec<Range<usize>> = file.entries().iter().filter_map(|entry| replaced(text, entry, wanted)).collect();
     let mut ends = memchr::memchr_iter(b'\n', text);
