@@ -37,7 +37,7 @@ pub(crate) use findings::{Finding, Findings};
 pub(crate) use places::{Places, reason};
 pub(crate) use start_only::StartOnly;
 pub(crate) use start_plan::{PlanFiles, PlannedDynos, Purpose, StartPlan, Surroundings};
-pub(crate) use watched_file::WatchedFile;
+pub(crate) use watched_file::{FileStamp, WatchedFile};
 
 /// The app that is run.
 pub(crate) struct Project {

@@ -22,8 +22,6 @@ use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Command, ReleaseInfo, ReleaseStatus, Snapshot, StartPhase};
 use crate::watch::{Pace, Settling, Verdict};
 
-/// The file in the message if the system has reported too many changes to name one.
-const MANY: &str = "many files";
 /// What the files are watched for at first.
 const FIRST: Current = Current { release: 1, has_pending: false };
 
@@ -72,7 +70,6 @@ struct WatchedType {
 
 /// What is watched now.
 struct ArmedTree {
-    root: PathBuf,
     /// The paths that change if another directory takes the place of the root.
     of_root: WatchedPlaces,
     tree: WatchedTree,
@@ -100,6 +97,17 @@ impl WatchedSources {
     /// Watches everything as the file system is now.
     async fn arm(&mut self) {
         self.armed = arm(self.watch.clone(), self.read.clone()).await;
+    }
+
+    /// Looks at these paths again (None: at everything). Returns the files that have changed, relative to the root.
+    async fn update(&mut self, paths: Vec<Option<PathBuf>>) -> Vec<PathBuf> {
+        let Some(armed) = self.armed.take() else { return Vec::new() };
+        let (watch, read) = (self.watch.clone(), self.read.clone());
+        let Ok((changed, armed)) = spawn_blocking(move || armed.update(paths, watch, &read)).await else {
+            return Vec::new();
+        };
+        self.armed = Some(armed);
+        changed
     }
 
     /// From now on, these are the files of the app.
@@ -173,20 +181,12 @@ impl ApiServer {
                 () = until(due) => {}
             }
             let paths = settling.take_due(self.began.elapsed());
-            let is_all = paths.contains(&None);
-            let Some(before) = sources.armed.take_if(|_| !paths.is_empty()) else { continue };
-            let (changed, updated) = if is_all {
-                (vec![PathBuf::from(MANY)], None)
-            } else {
-                let Some(updated) = before.update(paths.into_iter().flatten().collect()).await else { return };
-                updated
-            };
-            match updated {
-                Some(updated) => sources.armed = Some(updated),
-                None => sources.arm().await,
+            if paths.is_empty() {
+                continue;
             }
+            let changed = sources.update(paths).await;
             for watched in &mut types {
-                if self.refresh(watched, &changed, is_all).await.is_none() {
+                if self.refresh(watched, &changed).await.is_none() {
                     return;
                 }
             }
@@ -211,8 +211,8 @@ impl ApiServer {
     }
 
     /// Restarts a process type if it has one of these files. None: everything is being stopped.
-    async fn refresh(&self, watched: &mut WatchedType, changed: &[PathBuf], is_all: bool) -> Option<()> {
-        let own: Vec<&PathBuf> = changed.iter().filter(|path| is_all || watched.includes(path)).collect();
+    async fn refresh(&self, watched: &mut WatchedType, changed: &[PathBuf]) -> Option<()> {
+        let own: Vec<&PathBuf> = changed.iter().filter(|path| watched.includes(path)).collect();
         let Some(first) = own.first() else { return Some(()) };
         let (first, more) = (first.display().to_string(), own.len() - 1);
         let verdict = watched.pace.change(self.began.elapsed());
@@ -288,17 +288,39 @@ impl WatchedType {
 }
 
 impl ArmedTree {
-    /// Looks at these paths again. Returns the files that have changed, relative to the root, and the watch to go on
-    /// with (None if everything has to be read again). Returns None if the look was not possible.
-    async fn update(mut self, paths: Vec<PathBuf>) -> Option<(Vec<PathBuf>, Option<Self>)> {
-        let updated = spawn_blocking(move || {
-            let (watcher, polled) = (&mut self.watcher, &mut self.polled);
-            let found = self.tree.update(&paths, |directory| *polled = watcher.watch(directory).err().or(*polled));
-            let below = |path: &PathBuf| Some(path.strip_prefix(&self.root).ok()?.to_owned());
-            let changed = found.changed.iter().filter_map(below).collect();
-            (changed, (!found.rules_changed).then_some(self))
-        });
-        updated.await.ok()
+    /// Watches everything as the file system is now.
+    fn new(watch: SourcesWatch, read: &[PathBuf]) -> Self {
+        let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
+        let excluded = watch.excluded(read);
+        let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
+        let (inside, of_root_too) = (root.clone(), of_root.paths.clone());
+        let is_wanted = move |path: &Path| path.starts_with(&inside) || of_root_too.contains_key(path);
+        let mut watcher = FileWatcher::new(Box::new(is_wanted));
+        let mut polled = None;
+        let mut watch = |directory: &Path| polled = watcher.watch(directory).err().or(polled);
+        of_root.directories().into_iter().for_each(&mut watch);
+        let tree = WatchedTree::of(&root, excluded, &mut watch);
+        Self { of_root, tree, watcher, polled }
+    }
+
+    /// Looks at these paths again (None: at everything). Returns the files that have changed, relative to the root, and the
+    /// watch to go on with.
+    fn update(mut self, paths: Vec<Option<PathBuf>>, watch: SourcesWatch, read: &[PathBuf]) -> (Vec<PathBuf>, Self) {
+        let is_all = paths.contains(&None);
+        let paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
+        let (watcher, polled) = (&mut self.watcher, &mut self.polled);
+        let found = self.tree.update(&paths, |directory| *polled = watcher.watch(directory).err().or(*polled));
+        let mut changed: Vec<PathBuf> = found.changed.iter().filter_map(|path| self.tree.relative(path)).collect();
+        if !is_all && !found.rules_changed {
+            return (changed, self);
+        }
+        // Events that were not read yet are lost with the earlier watch, but not the changes.
+        let again = Self::new(watch, read);
+        let known: BTreeSet<&PathBuf> = changed.iter().collect();
+        let others: Vec<PathBuf> =
+            again.tree.changed_since(&self.tree).into_iter().filter(|path| !known.contains(path)).collect();
+        changed.extend(others);
+        (changed, again)
     }
 
     /// The same watch now that these are the files of the app. None: that was not possible.
@@ -325,20 +347,7 @@ async fn next_change(armed: &mut Option<ArmedTree>) -> Option<PathBuf> {
 
 /// Watches everything as the file system is now. None: that was not possible.
 async fn arm(watch: SourcesWatch, read: Vec<PathBuf>) -> Option<ArmedTree> {
-    let armed = spawn_blocking(move || {
-        let of_root = WatchedPlaces::of(std::slice::from_ref(&watch.root));
-        let excluded = watch.excluded(&read);
-        let root = fs::canonicalize(&watch.root).unwrap_or(watch.root);
-        let (inside, of_root_too) = (root.clone(), of_root.paths.clone());
-        let is_wanted = move |path: &Path| path.starts_with(&inside) || of_root_too.contains_key(path);
-        let mut watcher = FileWatcher::new(Box::new(is_wanted));
-        let mut polled = None;
-        let mut watch = |directory: &Path| polled = watcher.watch(directory).err().or(polled);
-        of_root.directories().into_iter().for_each(&mut watch);
-        let tree = WatchedTree::of(&root, excluded, &mut watch);
-        ArmedTree { root, of_root, tree, watcher, polled }
-    });
-    armed.await.ok()
+    spawn_blocking(move || ArmedTree::new(watch, &read)).await.ok()
 }
 
 /// The path without symlinks in its directory.
@@ -346,4 +355,43 @@ fn real(path: &Path) -> PathBuf {
     let parts = path.parent().zip(path.file_name());
     let directory = parts.and_then(|(parent, name)| Some(fs::canonicalize(parent).ok()?.join(name)));
     directory.unwrap_or_else(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::scratch::Scratch;
+
+    /// Watches a directory, once its files are so old that each further change leaves other times.
+    fn watched(scratch: &Scratch) -> (SourcesWatch, ArmedTree) {
+        let watch = SourcesWatch { root: scratch.path().to_owned(), delay: Duration::ZERO, log_directory: None };
+        let armed = std::iter::repeat_with(|| ArmedTree::new(watch.clone(), &[]));
+        let armed = { armed }.find(|armed| armed.tree.changed_since(&armed.tree).is_empty()).unwrap();
+        (watch, armed)
+    }
+
+    #[test]
+    fn s14_3_no_change_is_lost_when_everything_is_looked_at_again() {
+        let scratch = Scratch::new("looked");
+        for name in ["src/a.rb", "src/b.rb", "src/same.rb", ".gitignore"] {
+            scratch.file(name, "");
+        }
+        let (watch, armed) = watched(&scratch);
+        scratch.file("src/a.rb", "x");
+        let rules = scratch.file(".gitignore", "*.log\n");
+
+        // The event of the other file has not been read yet.
+        let (changed, armed) = armed.update(vec![Some(rules)], watch.clone(), &[]);
+        assert_eq!(changed, [Path::new(".gitignore"), Path::new("src/a.rb")]);
+
+        scratch.file("src/b.rb", "x");
+        // The system has lost its event.
+        let (changed, armed) = armed.update(vec![None], watch.clone(), &[]);
+        assert_eq!(changed.last().unwrap(), Path::new("src/b.rb"));
+        assert!(!changed.contains(&PathBuf::from("src/same.rb")));
+        drop(armed);
+
+        let (watch, armed) = watched(&scratch);
+        assert!(armed.update(vec![None], watch, &[]).0.is_empty());
+    }
 }

@@ -1,6 +1,7 @@
 //! The files below the root of an app whose changes restart process types (S14.3): all that no ignore file excludes.
 //!
-//! Knows every file by name, so that a deleted file is a change, and a temporary file that is already gone is not.
+//! Knows every file by name, so that a deleted file is a change, and a temporary file that is already gone is not. Also
+//! knows what each looked like, so that a new look at everything finds what has changed, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
 
-use crate::project::UNFINISHED;
+use crate::project::{FileStamp, UNFINISHED};
 
 /// Directories that are never watched.
 const NEVER: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
@@ -20,7 +21,9 @@ const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".dynoignore"];
 /// What is in a directory tree.
 #[derive(Debug, Default)]
 pub(super) struct WatchedTree {
-    files: BTreeSet<PathBuf>,
+    root: PathBuf,
+    /// What each file looked like when it was last looked at.
+    files: BTreeMap<PathBuf, FileStamp>,
     directories: BTreeMap<PathBuf, DirectoryId>,
     /// Files and directories that are never watched.
     excluded: BTreeSet<PathBuf>,
@@ -42,7 +45,7 @@ impl WatchedTree {
     /// Everything below `root` as it is now. `enter` is called for each directory before its entries are read, so that it can
     /// be watched from then on.
     pub(super) fn of(root: &Path, excluded: BTreeSet<PathBuf>, enter: impl FnMut(&Path)) -> Self {
-        let mut tree = Self { excluded, ..Self::default() };
+        let mut tree = Self { root: root.to_owned(), excluded, ..Self::default() };
         tree.add(root, enter);
         tree
     }
@@ -57,7 +60,7 @@ impl WatchedTree {
         }
         for path in paths {
             found.rules_changed |= path.file_name().is_some_and(is_ignore_file);
-            let is_known = self.files.contains(path) || self.directories.contains_key(path);
+            let is_known = self.files.contains_key(path) || self.directories.contains_key(path);
             if visible.contains(&(path.clone(), true)) {
                 if self.directories.get(path) != Some(&id_of(path)) {
                     // It is new, or another one than before.
@@ -66,7 +69,7 @@ impl WatchedTree {
                     found.changed.extend(files);
                 }
             } else if visible.contains(&(path.clone(), false)) {
-                self.files.insert(path.clone());
+                self.files.insert(path.clone(), FileStamp::of(path));
                 found.changed.push(path.clone());
             } else if is_known && fs::symlink_metadata(path).is_err() {
                 found.changed.extend(self.remove(path));
@@ -75,7 +78,7 @@ impl WatchedTree {
         found
     }
 
-    /// From now on these are never watched, and those that were not are watched. `enter`: see [`Self::of`].
+    /// Replaces the excluded paths. A path that is no longer excluded is watched again. `enter`: see [`Self::of`].
     pub(super) fn exclude(&mut self, excluded: BTreeSet<PathBuf>, enter: impl FnMut(&Path)) {
         let before = std::mem::replace(&mut self.excluded, excluded);
         for path in self.excluded.clone() {
@@ -98,14 +101,35 @@ impl WatchedTree {
                 files.push(entry.into_path());
             }
         }
-        self.files.extend(files.iter().cloned());
+        self.files.extend(files.iter().map(|file| (file.clone(), FileStamp::of(file))));
         files
+    }
+
+    /// A path relative to the root. None: it is not below the root.
+    pub(super) fn relative(&self, path: &Path) -> Option<PathBuf> {
+        path.strip_prefix(&self.root).ok().map(Path::to_owned)
+    }
+
+    /// The files, relative to the root, that were changed, created or deleted since an earlier look. One that is ignored
+    /// since then is not among them.
+    pub(super) fn changed_since(&self, before: &Self) -> BTreeSet<PathBuf> {
+        let mut changed = BTreeSet::new();
+        for (file, stamp) in &self.files {
+            let Some(name) = self.relative(file) else { continue };
+            let then = before.files.get(&before.root.join(&name));
+            if then.is_none_or(|then| then.may_have_changed(stamp)) {
+                changed.insert(name);
+            }
+        }
+        let names = before.files.keys().filter_map(|file| before.relative(file));
+        changed.extend(names.filter(|name| fs::symlink_metadata(self.root.join(name)).is_err()));
+        changed
     }
 
     /// Removes a path and what was below it. Returns the files.
     fn remove(&mut self, path: &Path) -> Vec<PathBuf> {
-        let gone: Vec<PathBuf> =
-            self.files.range(path.to_owned()..).take_while(|file| file.starts_with(path)).cloned().collect();
+        let after = self.files.range(path.to_owned()..).map(|(file, _)| file);
+        let gone: Vec<PathBuf> = after.take_while(|file| file.starts_with(path)).cloned().collect();
         for file in &gone {
             self.files.remove(file);
         }
@@ -181,7 +205,7 @@ mod tests {
 
         let tree = tree(&scratch);
 
-        let files = scratch.names(&tree.files);
+        let files = scratch.names(tree.files.keys());
         assert_eq!(files, [".dynoignore", ".gitignore", "a.rb", "src/.ignore", "src/app.rb"]);
         assert_eq!(scratch.names(tree.directories.keys()), ["", "src"]);
     }
@@ -233,7 +257,7 @@ mod tests {
 
         assert_eq!(scratch.names(&found.changed), ["src/a.rb", "src/b.rb"]);
         assert_eq!(scratch.names(&entered), ["src"]);
-        assert_eq!(scratch.names(&tree.files), ["src/b.rb"]);
+        assert_eq!(scratch.names(tree.files.keys()), ["src/b.rb"]);
     }
 
     #[test]
@@ -269,6 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn s14_3_another_look_finds_what_has_changed_since_the_last_one() {
+        let scratch = Scratch::new("again");
+        for name in ["changed", "deleted", "same", "src/moved", "a.log"] {
+            scratch.file(name, "");
+        }
+        // Until the times of the files are so old that another change leaves other ones.
+        let before =
+            std::iter::repeat_with(|| tree(&scratch)).find(|tree| tree.changed_since(tree).is_empty()).unwrap();
+        scratch.file("changed", "x");
+        fs::remove_file(scratch.path().join("deleted")).unwrap();
+        fs::rename(scratch.path().join("src"), scratch.path().join("lib")).unwrap();
+        scratch.file(".gitignore", "*.log\n");
+
+        let changed = tree(&scratch).changed_since(&before);
+
+        let names: Vec<&str> = changed.iter().map(|path| path.to_str().unwrap()).collect();
+        assert_eq!(names, [".gitignore", "changed", "deleted", "lib/moved", "src/moved"]);
+    }
+
+    #[test]
     fn s14_3_a_file_created_while_its_directory_is_entered_is_found() {
         let scratch = Scratch::new("entered");
         scratch.file("src/a.rb", "");
@@ -279,6 +323,6 @@ mod tests {
             }
         });
 
-        assert_eq!(scratch.names(&tree.files), ["src/a.rb", "src/new/b.rb"]);
+        assert_eq!(scratch.names(tree.files.keys()), ["src/a.rb", "src/new/b.rb"]);
     }
 }

@@ -132,6 +132,7 @@ mod texts;
 mod wait;
 mod watch;
 mod watch_places;
+mod watch_rules;
 mod why;
 #[cfg(feature = "real-apps")]
 mod window;

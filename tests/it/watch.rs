@@ -9,11 +9,11 @@ use crate::running::{pid_of, start, stop, up};
 
 const TWO: &str = "api: cat src/a.rb; exec sleep 1000\nworker: exec sleep 1000\n";
 
-fn write(app: &App, name: &str, text: &str) {
+pub(crate) fn write(app: &App, name: &str, text: &str) {
     fs::write(app.path(name), text).unwrap();
 }
 
-fn restarts(running: &Running, name: &str) -> usize {
+pub(crate) fn restarts(running: &Running, name: &str) -> usize {
     running.stdout.text().matches(&format!("{name} restarting: ")).count()
 }
 
