@@ -237,6 +237,19 @@ impl Call {
         self.under(&["sh", "-c", &format!("{line}; exec \"$0\" \"$@\"")])
     }
 
+    /// Runs this line of `sh` first, as [`Self::after`] does, in a user namespace of its own and in those of `options`. None:
+    /// that is not possible here, which a note says.
+    pub(crate) fn in_namespaces(self, options: &[&str], line: &str) -> Option<Self> {
+        let words = [&["unshare", "--user", "--map-current-user", "--keep-caps"][..], options].concat();
+        let mut probe = Command::new(words[0]);
+        probe.args(&words[1..]).args(["sh", "-c", line]).current_dir(&self.directory).stderr(Stdio::null());
+        if !fork(&mut probe).wait().unwrap().success() {
+            note(&format!("skipped: `{} sh -c '{line}'` is not permitted here", words.join(" ")));
+            return None;
+        }
+        Some(self.under(&words).after(line))
+    }
+
     /// Uses the binary at another path, such as a symlink to it.
     pub(crate) fn program(mut self, path: &Path) -> Self {
         self.program = path.into();
@@ -252,8 +265,17 @@ impl Call {
     /// Runs `dyno` as another user, which only root can do.
     pub(crate) fn user(mut self, uid: u32) -> Self {
         // Where that user can create a runtime directory of its own.
-        let run = self.directory.parent().unwrap().join("run");
-        fs::set_permissions(run, fs::Permissions::from_mode(0o777)).unwrap();
+        let top = self.directory.parent().unwrap();
+        fs::set_permissions(top.join("run"), fs::Permissions::from_mode(0o777)).unwrap();
+        // That user may have no access to the directory in which the binary was built.
+        let copy = top.join("dyno");
+        if !copy.exists() {
+            // `cp` writes the copy instead of this process: a child that another thread forks meanwhile would keep the
+            // file open, and a file that is open for writing cannot be executed.
+            assert!(fork(Command::new("cp").arg(&self.program).arg(&copy)).wait().unwrap().success());
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        self.program = copy.into();
         self.user = Some(uid);
         self
     }

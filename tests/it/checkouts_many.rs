@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::app::example;
 use crate::checkouts::{end, remembered, said, web_port, with_worktree};
-use crate::harness::{App, Call, Ended, Finished, Running};
+use crate::harness::{App, Call, Ended, Finished, Running, until};
 
 /// The process types of each checkout.
 const FIVE: [&str; 5] = ["web", "worker", "clock", "css", "api"];
@@ -65,13 +65,16 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
             });
         }
     }
-    let listed: Value = serde_json::from_slice(&app.dyno(["ls", "--json"]).run().stdout).unwrap();
     let state = |app: &Value| format!("{} {}", app["name"].as_str().unwrap(), app["state"].as_str().unwrap());
-    let mut states: Vec<String> = listed.as_array().unwrap().iter().map(state).collect();
-    states.sort_unstable();
+    let listed = || {
+        let listed: Value = serde_json::from_slice(&app.dyno(["ls", "--json"]).run().stdout).unwrap();
+        let mut states: Vec<String> = listed.as_array().unwrap().iter().map(state).collect();
+        states.sort_unstable();
+        states
+    };
     let mut expected: Vec<String> = order.iter().map(|name| format!("app-{name} up")).collect();
     expected.sort();
-    assert_eq!(states, expected);
+    until(&format!("these are listed: {expected:?}"), || listed() == expected);
     app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
     let mut all = Vec::new();
     for (position, start, returned) in launched {

@@ -1,8 +1,6 @@
 //! Resources: nothing leaks, a limit that is too low is reported before anything starts, and a dyno keeps the limits of
 //! its user (S6.1, S1.6).
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
@@ -111,16 +109,9 @@ fn a_dyno_leads_its_own_session_and_inherits_no_open_file() {
 
 /// Limits the number of processes of the user. The limit does not apply to root, so root switches to another user.
 /// Other users get a user namespace, in which the count starts at zero.
-fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
+fn with_few_processes(call: Call, limit: u32) -> Call {
     // An unused uid, and another one for each test, because the system counts processes per user.
     let uid = 254_000 + limit;
-    // This user may have no access to the directory in which the binary was built.
-    let copy = app.top().join("dyno");
-    // `cp` writes the copy instead of this process: a child that another thread forks meanwhile would keep the file
-    // open, and a file that is open for writing cannot be executed.
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(&copy).status().unwrap().success());
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-    let call = call.program(&copy);
     // The option is `-u` in bash and `-p` in dash.
     let limited = format!("ulimit -u {limit} 2>/dev/null || ulimit -p {limit}");
     if nix::unistd::geteuid().is_root() {
@@ -133,7 +124,7 @@ fn with_few_processes(app: &App, call: Call, limit: u32) -> Call {
 #[test]
 fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
     let app = App::new("web: sleep 1000\n");
-    let call = with_few_processes(&app, app.dyno(["start", "-m", "web=40", "-t", "1"]), 20);
+    let call = with_few_processes(app.dyno(["start", "-m", "web=40", "-t", "1"]), 20);
 
     let finished = call.run();
 
@@ -149,7 +140,7 @@ fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
 #[test]
 fn a_guardian_that_cannot_be_started_causes_a_single_error_message() {
     let app = App::new("web: touch started; sleep 1000\n");
-    let call = with_few_processes(&app, app.dyno(["start"]), 1);
+    let call = with_few_processes(app.dyno(["start"]), 1);
 
     let finished = call.run();
 
