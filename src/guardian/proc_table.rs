@@ -214,8 +214,10 @@ pub fn family_of(leader: i32) -> Vec<i32> {
     family.into_iter().map(Pid::as_raw).collect()
 }
 
-/// The name of a process, as in `ps`. Programs can set it to anything, so control characters are replaced by `?`.
+/// The name of a process, as in `ps`. Programs can set it to anything, so control characters are replaced by `?`. None: it
+/// is gone, or the process table is that of other processes.
 pub(super) fn name_of(pid: Pid) -> Option<String> {
+    check_process_table().ok()?;
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     // Only the newline that the system adds: the name itself may contain newlines.
     let name = name.strip_suffix(b"\n").unwrap_or(&name);

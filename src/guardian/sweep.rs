@@ -55,7 +55,9 @@ impl Spared {
 
     fn contains(&self, pid: Pid) -> bool {
         self.0.iter().any(|(spared, start)| {
-            *spared == pid && proc_table::read_process(pid).is_some_and(|process| process.start == *start)
+            // 0: the process table could not be read, and what it says of this pid now may be about another process.
+            *spared == pid
+                && (*start == 0 || proc_table::read_process(pid).is_some_and(|process| process.start == *start))
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
+use crate::guardian::check_process_table;
 use crate::model::{Usage, Usages};
 
 /// The most processes that are looked at, so that a fork bomb does not hold up the command.
@@ -24,6 +25,9 @@ struct ProcessUsage {
 /// A process belongs to the dyno that it descends from, else to the dyno whose leader leads its session.
 #[must_use]
 pub(super) fn usage_of(main: i32, leaders: &[i32]) -> Usages {
+    if check_process_table().is_err() {
+        return Usages::new();
+    }
     let mut usages: Usages = leaders.iter().map(|leader| (*leader, Usage::default())).collect();
     let tick = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100);
     let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|page| u64::try_from(page).ok()).unwrap_or(4096);

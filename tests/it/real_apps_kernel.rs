@@ -213,6 +213,33 @@ fn s6_7_a_daemon_without_its_main_thread_is_gone_before_the_next_run() {
     assert!(finished.lines_of("web.1").contains(&"left python3 (pid PID) running; stopped it too".to_owned()));
 }
 
+// The child of `dyno` that no dyno has started is the only one that writes to `written`.
+#[test]
+fn s6_10_beside_a_foreign_proc_a_lost_guardian_costs_only_dynos() {
+    let app = App::new("web: exec sleep 1000\n").fifo("last").fifo("over");
+    let foreign =
+        "{ env -i sh -c 'echo >begun; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";
+    // The first process of a namespace takes all others with it, so it must outlive `dyno`.
+    let first = "\"$0\" \"$@\"; status=$?; read -r _ <over; exit $status";
+    let dyno = with_foreign_proc(app.dyno(["start"])).under(&["sh", "-c", first]).after(foreign).spawn();
+    dyno.until_shown("started");
+    dyno.until("the foreign child runs", || app.has("begun"));
+    let named = |name: &str| {
+        let is_named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|is| is.trim() == name);
+        dyno.processes().iter().map(|process| process.pid).find(is_named)
+    };
+
+    kill(Pid::from_raw(named("dyno-guardian").unwrap()), Signal::SIGKILL).unwrap();
+
+    dyno.until("`dyno` has ended", || named("dyno").is_none());
+    app.release("last");
+    until("the foreign child writes its last line", || {
+        fs::read_to_string(app.path("written")).is_ok_and(|it| it == "go\n")
+    });
+    app.release("over");
+    dyno.finish().expect_end(Ended::Code(70));
+}
+
 // ssh-agent goes into the background at once, and only root can read its environment and its open files.
 #[test]
 fn s6_10_an_agent_with_an_unreadable_environment_does_not_outlive_its_run() {
