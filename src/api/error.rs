@@ -157,7 +157,7 @@ impl ApiError {
 fn unknown_release(version: u32, known: &[u32]) -> ApiError {
     let is_forgotten = (1..known.last().copied().unwrap_or(0)).contains(&version);
     if is_forgotten {
-        return ApiError::not_found(format!("release v{version} is not remembered any more"))
+        return ApiError::not_found(format!("release v{version} is no longer stored"))
             .with_hint("`dyno releases -n 50` lists those that are");
     }
     ApiError::not_found(format!("there is no release v{version}")).with_hint("`dyno releases` lists the releases")

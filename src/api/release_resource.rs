@@ -106,7 +106,7 @@ impl AppFacts {
     /// The release with this number or id.
     ///
     /// # Errors
-    /// 404: there is no such release, or it is not remembered any more.
+    /// 404: there is no such release, or it is no longer stored.
     pub fn found_release<'s>(
         &self,
         key: &ReleaseKey,

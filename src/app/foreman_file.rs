@@ -18,22 +18,6 @@ use crate::app::text::source::{
 /// Longest `timeout`, in seconds: one day. A longer one is a mistake.
 const MAX_TIMEOUT_SECONDS: u64 = 24 * 60 * 60;
 
-/// The keys that `dyno` reads.
-const KEYS: [&str; 12] = [
-    "port",
-    "formation",
-    "concurrency",
-    "procfile",
-    "env",
-    "root",
-    "timeout",
-    "timestamp",
-    "color",
-    "app",
-    "after",
-    "watch",
-];
-
 /// Keys of foreman that mean nothing here.
 const OTHER_KEYS_OF_FOREMAN: [&str; 5] = ["format", "log", "run", "template", "user"];
 
@@ -78,6 +62,22 @@ pub struct Setting<T> {
 }
 
 impl ForemanFile {
+    /// The keys that `dyno` reads.
+    pub const KEYS: [&str; 12] = [
+        "port",
+        "formation",
+        "concurrency",
+        "procfile",
+        "env",
+        "root",
+        "timeout",
+        "timestamp",
+        "color",
+        "app",
+        "after",
+        "watch",
+    ];
+
     /// Parses a `.foreman` file. An invalid value is left out and becomes an error in `problems`. The other values are
     /// kept, so that nothing that depends on them is reported as missing.
     #[must_use]
@@ -115,7 +115,7 @@ impl ForemanFile {
     }
 
     fn set(&mut self, key: &str, value: &str, line: usize) -> Result<(), Problem> {
-        if KEYS.contains(&key) && matches!(value, "" | "~" | "null") {
+        if Self::KEYS.contains(&key) && matches!(value, "" | "~" | "null") {
             let message = format!("`{key}` has no value and is ignored");
             return Err(Problem::new(Severity::Defect, line, message, "write one, or remove the line").about(key));
         }
@@ -241,7 +241,8 @@ fn read_switch(key: &str, text: &str, line: usize) -> Result<bool, Problem> {
 
 fn unknown_key(key: &str, line: usize) -> Problem {
     let shown = shortened(key.as_bytes());
-    let hint = did_you_mean(&nearest(key, KEYS)).unwrap_or_else(|| format!("the keys are {}", some_of(&KEYS)));
+    let hint = did_you_mean(&nearest(key, ForemanFile::KEYS))
+        .unwrap_or_else(|| format!("the keys are {}", some_of(&ForemanFile::KEYS)));
     Problem::new(Severity::Defect, line, format!("`{shown}` has no effect"), hint).about(shown)
 }
 

@@ -73,7 +73,7 @@ pub struct ConfigSetArgs {
     pub settings: Vec<OsString>,
     /// Read the value of this config var from stdin
     ///
-    /// To its end; one newline at the end is dropped.
+    /// Reads to the end of the file, and drops one newline there.
     #[arg(long, value_name = "KEY", add = Offers::Keys)]
     pub stdin: Option<String>,
     /// The files of the app.

@@ -207,7 +207,7 @@ pub enum CliCommand {
     Why(WhyArgs),
     /// Run only the release command
     Release(ReleaseArgs),
-    /// For CI: start the app, run a command such as tests, stop it
+    /// For CI: start the app, run your tests, stop the app
     Smoke(Box<SmokeArgs>),
     /// Check the files.
     #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]
@@ -220,7 +220,7 @@ pub enum CliCommand {
     /// Set config vars in .env, and restart the app if it runs
     #[command(name = "config:set", alias = "config:add")]
     ConfigSet(ConfigSetArgs),
-    /// Remove config vars from .env, likewise
+    /// Remove config vars, and restart the app if it runs
     #[command(name = "config:unset", alias = "config:remove")]
     ConfigUnset(ConfigUnsetArgs),
     /// Print the completion script for a shell

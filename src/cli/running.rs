@@ -165,7 +165,7 @@ pub struct WaitForArgs {
     /// Seconds to wait
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_WAIT, hide_default_value = true, help = format!("Seconds to wait [default: {DEFAULT_WAIT}]"), value_parser = limit_of_wait)]
     pub timeout: u64,
-    /// Then become this command
+    /// Command to become after the wait
     #[arg(value_name = "COMMAND", last = true, add = Offers::CommandWords)]
     pub command: Vec<OsString>,
     /// Which app, and how.

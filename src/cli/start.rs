@@ -31,7 +31,7 @@ pub struct StartArgs {
     /// Base port, or `auto` for free ports
     ///
     /// [default: `PORT` given with --set, `port` in .foreman, `PORT` in .env or the shell, else 5000. A linked worktree of
-    /// git and a copy (--name) have their own ports instead; any other directory has them only if 5000 is in use]
+    /// git and a copy (--name) have their own ports instead; any other directory leaves 5000 only if it is in use]
     #[arg(short, long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
     pub port: Option<String>,
     /// Distance between the ports of two process types; with 0 all share the base port [default: 100]

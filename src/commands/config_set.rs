@@ -142,13 +142,13 @@ fn show_failures(file: &str, answers: &[StartAnswer<'_>]) {
         let version = answer.version;
         match answer.result {
             ReloadResult::Unchanged => {
-                note(&Complaint::new(format!("nothing is different for the app: release v{version} goes on"), ""));
+                note(&Complaint::new(format!("nothing to apply: the app stays on release v{version}"), ""));
             }
             ReloadResult::Failed => {
                 answer.lines.iter().for_each(|line| print_line(line));
                 let ending = answer.ending();
                 let fact = format!("{file} is changed, but release v{version} failed: its command {ending}");
-                let hint = "the app goes on with the release before it; `dyno reload` tries again";
+                let hint = "the app stays on the previous release; `dyno reload` tries again";
                 show_complaint(&Complaint::new(fact, hint));
             }
             ReloadResult::Invalid => {

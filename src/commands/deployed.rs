@@ -76,7 +76,7 @@ pub(super) fn show_warnings(answers: &[StartAnswer<'_>]) {
     all(answers, |answer| &answer.notes).for_each(|note| diagnostics::note(&note));
 }
 
-/// What all answers say of one kind, each once: several starts of an app read the same files.
+/// The different problems of one kind in all answers: several starts of an app read the same files.
 pub(super) fn all(
     answers: &[StartAnswer<'_>],
     of: fn(&ReloadAnswer) -> &Vec<ReloadProblem>,

@@ -17,21 +17,23 @@ use crate::supervisor::Outcome;
 const SOURCE: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"));
 const MANUAL: &str = "User Commands";
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 6] = [
     ("Procfile", "Process types, one `name: command` per line. The command of `release` runs before the others."),
     (".env", "Config vars, one KEY=VALUE per line. They override the variables of the shell."),
     (
         ".foreman",
-        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout, after. Options override them.",
+        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout, app, after, watch, timestamp, color. Options override them.",
     ),
+    (".dynoignore", "Files that --watch leaves out, in the format of .gitignore, which it reads as well."),
     (
         "$XDG_RUNTIME_DIR/dyno, /tmp/dyno-UID",
         "Locks and sockets of running apps, and locks on the ports that `-p auto` chose.",
     ),
+    ("$XDG_STATE_HOME/dyno/ports, ~/.local/state/dyno/ports", "The ports of each checkout."),
 ];
 
 /// Variables that `dyno` itself reads (S1.7, S5.2, S7.2, S13.3).
-const ENVIRONMENT: [(&str, &str); 8] = [
+const ENVIRONMENT: [(&str, &str); 9] = [
     ("PORT", "The base port, unless -p, --set, .foreman or .env gives one."),
     ("PROCFILE", "The Procfile to read, unless -f, --set or .env gives one."),
     ("NO_COLOR", "Not empty: no colours, unless --color always."),
@@ -39,13 +41,19 @@ const ENVIRONMENT: [(&str, &str); 8] = [
     ("CLICOLOR_FORCE, FORCE_COLOR", "Unless empty, 0 or false: colours even if stdout is not a terminal."),
     ("TZ", "The time zone of the times in the log."),
     ("XDG_RUNTIME_DIR", "The directory for locks and sockets."),
+    ("XDG_STATE_HOME", "The directory for the ports of each checkout."),
     ("PATH", "Where run looks for commands."),
 ];
 
 /// Variables that each dyno gets (S3.1).
-const DYNO_ENVIRONMENT: [(&str, &str); 5] = [
+const DYNO_ENVIRONMENT: [(&str, &str); 7] = [
     ("PORT", "The port to listen on: base + 100 × position in the Procfile + (index − 1)."),
     ("DYNO, PS", "The name of the dyno, such as web.1."),
+    ("DYNO_APP", "The name of the app."),
+    (
+        "WEB_PORT, WEB_URL",
+        "The port and the address of web.1, and such a pair for each type of --ready, unless set already.",
+    ),
     ("FOREMAN_WORKER_NAME, HONCHO_PROCESS_NAME", "The same name, unless set already."),
     ("PYTHONUNBUFFERED", "1, unless set already: Python's output is shown at once."),
     ("DYNO_SESSION", "Random number of this start, used to find its processes."),
@@ -162,5 +170,19 @@ fn examples(roff: &mut Roff, command: &Command) {
     }
     if !rest.is_empty() {
         roff.control("PP", []).text([roman(rest)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::ForemanFile;
+
+    #[test]
+    fn s4_5_the_manual_names_every_key_of_the_foreman_file() {
+        let (_, text) = FILES.iter().find(|(name, _)| *name == ".foreman").unwrap();
+
+        let words: Vec<&str> = text.split([' ', ',', '.']).collect();
+        assert!(ForemanFile::KEYS.iter().all(|key| words.contains(key)), "{text}");
     }
 }

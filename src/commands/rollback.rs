@@ -30,7 +30,7 @@ pub(super) fn run(cli: &Cli, args: &RollbackArgs) -> Result<Outcome, Error> {
 /// The release that each start goes back to. Each start counts its own, so all are looked up before anything changes.
 fn targets(app: &RunningApp, version: Option<u32>) -> Result<Vec<(&StartDescription, u64)>, Failure> {
     if let ([start], Some(version)) = (app.starts(), version) {
-        // It says best what is wrong.
+        // The error of the start itself is the most precise one.
         return Ok(vec![(start, version.into())]);
     }
     let is_one_of_several = app.starts().len() > 1;
@@ -43,13 +43,10 @@ fn targets(app: &RunningApp, version: Option<u32>) -> Result<Vec<(&StartDescript
         let of = if is_one_of_several { format!(" of {}", start_name(start)) } else { String::new() };
         let fact = match version {
             Some(version) => format!("no release v{version}{of} can be rolled back to"),
-            None => format!("there is no earlier release{of} that the app has run on"),
+            None => format!("there is no earlier release{of} to roll back to"),
         };
         let hint = if is_one_of_several {
-            format!(
-                "`dyno releases` lists them; leave this start out with `--run PID` of another one, not {}",
-                start.pid
-            )
+            format!("`dyno releases` lists them; to roll back another start, not {}, add its `--run PID`", start.pid)
         } else {
             "`dyno releases` lists the releases".to_owned()
         };

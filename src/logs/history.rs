@@ -145,7 +145,7 @@ impl History {
         self.wanted(filter).map(|(_, ring)| of_ring(ring)).sum()
     }
 
-    /// The number from which on at most the last `lines` wanted lines are kept, none of them older than `since`.
+    /// The number of the first line to send, so that at most the last `lines` wanted lines follow, none older than `since`.
     #[must_use]
     pub fn start(&self, filter: &LogFilter, lines: u64, since: Option<Timestamp>) -> u64 {
         let (mut low, mut high) = (0, self.next);

@@ -57,7 +57,7 @@ impl ConfigFile {
             Some((paths, _)) => paths
                 .into_iter()
                 .last()
-                .ok_or_else(|| Error::new(Status::Config, "no file of config vars is in use", "name one with `-e`"))?,
+                .ok_or_else(|| Error::new(Status::Config, "no config var file is in use", "name one with `-e`"))?,
             None => files::default_env(places),
         };
         let name = places.shown(&path);

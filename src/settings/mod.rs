@@ -239,7 +239,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_option_of_release_means_what_it_means_for_a_start() {
+    fn the_options_of_release_work_as_in_start() {
         for options in [&[][..], &SHARED, &["-t", "3", "--pty", "never"]] {
             assert_eq!(settings(&[&["release"], options]), settings(&[&["start"], options]));
         }

@@ -64,7 +64,7 @@ pub(crate) struct Given<T> {
 /// Where `.foreman` comes among the variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForemanRank {
-    /// After `--set`, before the variables of files and the shell, like the option whose default it is.
+    /// After `--set`, before the variables of files and the shell, because it is the default of an option.
     AboveFiles,
     /// After all of them.
     Last,

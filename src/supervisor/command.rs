@@ -161,7 +161,7 @@ pub enum Refusal {
         /// The dyno.
         dyno: DynoName,
     },
-    /// There is no release of this number, or it is not remembered any more.
+    /// There is no release of this number, or it is no longer stored.
     UnknownRelease {
         /// The number.
         version: u32,

@@ -208,7 +208,7 @@ impl RunStage {
         }
     }
 
-    /// The same stage with another order to end. Changes nothing if it was given none.
+    /// The same stage with another order to end. The same stage if the run has no such order.
     pub(super) fn reordered(self, ordered: Ordered) -> Self {
         match self {
             Self::Stopping { pid, ending, shown, .. } => Self::Stopping { pid, ordered, ending, shown },

@@ -209,7 +209,7 @@ fn s10_1_of_many_starts_at_the_same_moment_only_one_runs() {
 }
 
 #[test]
-fn s10_2_in_the_release_phase_only_scale_and_stop_of_all_work() {
+fn s10_2_the_release_phase_allows_only_scale_and_a_stop_of_all() {
     let app = App::new(SLOW).fifo("release").fifo("stop");
     let running = app.dyno(["start"]).spawn();
     running.until_shown("releasing");

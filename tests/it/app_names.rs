@@ -130,7 +130,7 @@ fn s10_1_a_named_start_runs_the_same_types_a_second_time() {
     first.until_shown("worker.1 | started");
     let second = app.dyno(["start", "web"]).run();
     second.expect_end(Ended::Code(69));
-    let hint = "\nhint: `dyno restart web` restarts it; `dyno start --name copy -p auto web` starts a second one\n";
+    let hint = "\nhint: `dyno restart web` restarts it; `dyno logs -t` shows its log; `dyno start --name copy -p auto web` starts a second one\n";
     assert!(second.stderr().ends_with(hint), "{}", second.stderr());
 
     let copy = start(&app, &app.path(""), ["--name", "copy", "-p", "7000", "web"]);

@@ -96,12 +96,12 @@ fn s15_3_if_the_release_command_fails_the_file_keeps_the_new_value() {
     let failed = app.dyno(["config:set", "BAD=1"]).run();
 
     let fact = ".env is changed, but release v2 failed: its command exited with status 3";
-    let hint = "the app goes on with the release before it; `dyno reload` tries again";
+    let hint = "the app stays on the previous release; `dyno reload` tries again";
     let stderr = format!("cannot migrate\n{}", error(fact, hint));
     failed.expect(Ended::Code(3), "Setting BAD in .env... done\n", &stderr);
     assert_eq!((env(&app).as_str(), pid_of(&app, "worker.1")), ("BAD=1\n", worker));
     let done = "Unsetting BAD in .env... done\n";
-    let note = "note: nothing is different for the app: release v1 goes on\n";
+    let note = "note: nothing to apply: the app stays on release v1\n";
     app.dyno(["config:unset", "BAD"]).run().expect(Ended::Code(0), done, note);
     stop(&app, running);
 }

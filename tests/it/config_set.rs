@@ -51,7 +51,7 @@ fn s15_3_a_new_env_is_readable_by_its_owner_alone() {
 }
 
 #[test]
-fn s15_3_what_is_not_changed_stays_and_so_do_mode_and_owner() {
+fn s15_3_the_rest_of_the_file_its_mode_and_owner_are_kept() {
     let text = "\u{feff}# the level\r\n\r\nexport LEVEL = 'a' # b\r\nOLD=1\r\nOLD=2\r\nX=3";
     let app = app().file(".env", text);
     fs::set_permissions(app.path(".env"), fs::Permissions::from_mode(0o640)).unwrap();
@@ -242,7 +242,7 @@ fn s15_3_what_is_not_a_regular_file_is_refused() {
         ("none/x", "none/x does not exist", "create its directory, or name another file with `-e`"),
         ("-", "stdin cannot be changed: it is not a file of its own", name_one),
         ("/dev/fd/0", "/dev/fd/0 cannot be changed: it is not a file of its own", name_one),
-        ("", "no file of config vars is in use", "name one with `-e`"),
+        ("", "no config var file is in use", "name one with `-e`"),
     ] {
         app.refuses(&["config:set", "-e", file, "A=1"], 78, &error(fact, hint));
     }

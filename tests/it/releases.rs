@@ -183,7 +183,7 @@ fn s15_2_what_cannot_be_rolled_back_to_says_why() {
     let running = start(&app, []);
 
     let hint = "`dyno releases` lists the releases";
-    app.refuses(&["rollback"], 2, &error("there is no earlier release that the app has run on", hint));
+    app.refuses(&["rollback"], 2, &error("there is no earlier release to roll back to", hint));
     for args in [&["rollback", "v9"][..], &["releases:info", "9"]] {
         app.refuses(args, 2, &error("there is no release v9", hint));
     }

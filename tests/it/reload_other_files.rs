@@ -70,7 +70,7 @@ fn s14_1_the_files_that_dyno_reload_has_read_are_watched() {
 }
 
 #[test]
-fn s14_3_a_file_that_is_read_from_now_on_restarts_no_type() {
+fn s14_3_a_newly_read_file_does_not_restart_types() {
     let app = app();
     let running = start(&app, ["--watch", "worker"]);
     write(&app, ".foreman", "env: vars\n");

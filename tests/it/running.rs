@@ -219,7 +219,7 @@ fn s10_1_a_second_start_of_a_process_type_is_refused() {
     assert!(stderr.contains("): http://127.0.0.1:5000\n"), "{stderr}");
     assert!(
         stderr.ends_with(
-            "\nhint: `dyno restart web` restarts it; `dyno start --name copy -p auto web` starts a second one\n"
+            "\nhint: `dyno restart web` restarts it; `dyno logs -t` shows its log; `dyno start --name copy -p auto web` starts a second one\n"
         ),
         "{stderr}"
     );

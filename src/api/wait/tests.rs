@@ -168,7 +168,7 @@ fn s10_2_a_wait_for_the_end_finds_a_one_off_dyno_that_is_removed() {
 }
 
 #[test]
-fn s10_2_a_wait_for_a_type_lasts_until_what_was_scaled_down_has_ended() {
+fn s10_2_a_wait_includes_dynos_that_are_being_scaled_down() {
     use PublicState::{Down, Up};
 
     // The formation has two dynos.

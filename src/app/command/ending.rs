@@ -2,7 +2,7 @@
 //!
 //! `scan` finds words, operators and parentheses; this module knows what a shell does with a word after them.
 
-/// What a line ends in that takes no arguments.
+/// An end of a line after which no arguments can be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The end of a loop or another compound command: `done`.

@@ -96,7 +96,7 @@ fn s14_1_a_type_for_which_the_block_has_no_room_gets_spare_ports() {
 }
 
 #[test]
-fn s14_1_a_new_start_counts_again_unless_it_looks_for_other_ports() {
+fn s14_1_a_new_start_renumbers_ports_unless_they_are_automatic() {
     let before = types(&["web", "worker"]);
     let after = types(&["api", "web", "worker"]);
     let fixed = Ports::new(5_000, 100, &before).extended(&after, &HashMap::new());

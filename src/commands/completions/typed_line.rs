@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_outside_the_words_is_not_a_line() {
+    fn an_index_beyond_the_last_word_is_rejected() {
         let new = |words: &[&str], index| {
             TypedLine::new(CompletionShell::Zsh, words.iter().map(OsString::from).collect(), index)
         };

@@ -176,7 +176,7 @@ fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> E
     let at = url.map_or_else(String::new, |url| format!(": {url}"));
     let fact = format!("`{process_type}` is already running (dyno pid {}, up {age}){at}", by.pid);
     let hint = format!(
-        "`dyno restart {process_type}` restarts it; `dyno start --name copy -p auto {process_type}` starts a second one"
+        "`dyno restart {process_type}` restarts it; `dyno logs -t` shows its log; `dyno start --name copy -p auto {process_type}` starts a second one"
     );
     Error::new(Status::Unavailable, fact, hint)
 }

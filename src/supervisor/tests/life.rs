@@ -43,7 +43,7 @@ fn s6_2_a_ready_type_is_up_when_it_listens() {
 }
 
 #[test]
-fn s6_7_the_next_run_starts_only_after_gone() {
+fn s6_7_the_next_run_starts_only_after_the_old_one_is_gone() {
     let mut supervisor = all_up(&["web.1"], restarting());
 
     assert_eq!(
