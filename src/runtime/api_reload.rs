@@ -46,7 +46,6 @@ impl ApiServer {
         let ReadFiles { release, files, paths, warnings, mut notes, note_if_unchanged } =
             read.ok_or_else(|| ApiError::unavailable("the files of the app could not be read"))?;
         let before = self.ask(ApiCall::Snapshot).await?;
-        let current = before.release;
         let mut answer = match release {
             Ok(deploy) => {
                 let server = Rc::clone(self);
@@ -65,7 +64,7 @@ impl ApiServer {
                 let (server, reloaded) = (Rc::clone(self), ReloadedFiles { at_ms, paths });
                 // Likewise, so that what runs is known even if the client is gone.
                 let settled = tokio::task::spawn_local(async move {
-                    let answer = server.outcome(reply, current).await?;
+                    let answer = server.outcome(reply).await?;
                     if matches!(answer.result, ReloadResult::Unchanged | ReloadResult::Succeeded) {
                         server.applied(reloaded, &files).await;
                     }
@@ -73,7 +72,7 @@ impl ApiServer {
                 });
                 settled.await.map_err(|_| ApiError::ending())??
             }
-            Err(error) => invalid(current, &error),
+            Err(error) => invalid(before.release, &error),
         };
         if answer.result == ReloadResult::Succeeded {
             notes.extend(moved(&before, &self.ask(ApiCall::Snapshot).await?));
@@ -92,11 +91,12 @@ impl ApiServer {
         ApiError::ending()
     }
 
-    async fn outcome(&self, reply: Reply, current: u32) -> Result<ReloadAnswer, ApiError> {
+    async fn outcome(&self, reply: Reply) -> Result<ReloadAnswer, ApiError> {
         match reply {
             Reply::Deploying { version, difference } => self.until_settled(version, &difference).await,
             Reply::Unchanged | Reply::Scaled(_) | Reply::Restarting(_) | Reply::Stopping(_) | Reply::Started(_) => {
-                Ok(ReloadAnswer::unchanged(current))
+                // Of now: a release with the same files may have replaced another one meanwhile.
+                Ok(ReloadAnswer::unchanged(self.ask(ApiCall::Snapshot).await?.release))
             }
         }
     }
