@@ -66,7 +66,7 @@ fn listed() -> Result<Vec<ListedApp>, Failure> {
         warn(&Complaint::new(fact, "use the version of `dyno` that started the app"));
     }
     let mut apps: BTreeMap<(String, String, bool), Vec<(StartDescription, SeenStartState)>> = BTreeMap::new();
-    let listening = ListeningSockets::now();
+    let listening = ListeningSockets::default();
     for (mut start, state) in all.starts {
         start.url = start.url.map(|url| listening.answering_url(url));
         let key = (start.app.clone(), start.root.clone(), state == SeenStartState::Smoke);

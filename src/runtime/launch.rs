@@ -105,7 +105,7 @@ impl LaunchTask {
             }
         };
         if answer.result == WaitResult::Up {
-            let is_over = self.let_caller_return(streams, &ListeningSockets::now().answering_url(url)).await;
+            let is_over = self.let_caller_return(streams, &ListeningSockets::default().answering_url(url)).await;
             return (!is_over).then_some(StoppedLaunch::Abandoned(CALLER_FAILED));
         }
         let found = answer.pid.and_then(|pid| ports_of_dyno(pid).first().copied());

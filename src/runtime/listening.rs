@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -31,23 +32,18 @@ pub(super) fn answers_at(own: &[Listener]) -> Vec<IpAddr> {
     reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>())
 }
 
-/// The sockets that listen on this machine at one moment.
-#[derive(Debug)]
-pub struct ListeningSockets(Vec<Listener>);
+/// The sockets that listen on this machine. They are read once, when they are first needed: the system takes
+/// milliseconds for that.
+#[derive(Debug, Default)]
+pub struct ListeningSockets(OnceCell<Vec<Listener>>);
 
 impl ListeningSockets {
-    /// Those that listen now.
-    #[must_use]
-    pub fn now() -> Self {
-        Self(listeners())
-    }
-
     /// The URL of a server with the address at which it answers, which may be one of IPv6 only (S6.11). The same URL if
     /// nothing listens on its port.
     #[must_use]
     pub fn answering_url(&self, url: String) -> String {
         let Some(port) = url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) else { return url };
-        let own = newer(&self.0, port, &BTreeSet::new());
+        let own = newer(self.0.get_or_init(listeners), port, &BTreeSet::new());
         answers_at(&own).first().map_or(url, |address| http_url(*address, port))
     }
 }

@@ -172,7 +172,7 @@ fn unreadable(path: &Path) -> Error {
 fn running(process_type: &str, by: &StartDescription, now: jiff::Timestamp) -> Error {
     let seconds = now.as_millisecond().saturating_sub(by.started_at_ms) / 1_000;
     let age = span(u64::try_from(seconds).unwrap_or(0));
-    let url = by.url.clone().filter(|_| process_type == WEB).map(|url| ListeningSockets::now().answering_url(url));
+    let url = by.url.clone().filter(|_| process_type == WEB).map(|url| ListeningSockets::default().answering_url(url));
     let at = url.map_or_else(String::new, |url| format!(": {url}"));
     let fact = format!("`{process_type}` is already running (dyno pid {}, up {age}){at}", by.pid);
     let hint = format!(
