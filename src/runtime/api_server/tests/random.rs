@@ -97,15 +97,7 @@ fn status(answer: &[u8]) -> u16 {
     }
 }
 
-/// Fewer cases than elsewhere, because each starts a server.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    ProptestConfig { cases: default.cases.min(20_000), failure_persistence: None, ..default }
-}
-
 proptest! {
-    #![proptest_config(config())]
-
     #[test]
     fn s10_3_any_bytes_are_answered_once(bytes in bytes(), pieces in 1_usize..300, closes: bool) {
         with_server(|server| async move {
