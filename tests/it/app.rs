@@ -69,6 +69,12 @@ impl App {
         self.top.join("app").join(name)
     }
 
+    /// Saves a file of the app in place.
+    #[track_caller]
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
     /// The root of the app as `dyno` names it.
     pub(crate) fn root(&self) -> PathBuf {
         fs::canonicalize(self.path("")).unwrap()

@@ -13,16 +13,12 @@ use crate::running::{names, pid_of, start, stop};
 const TWO: &str = "clock: exec sleep 1000\nworker: echo level $LEVEL; exec sleep 1000\n";
 const LEFT_ALONE: &str = "note: running the config of v1, which differs from .env; `dyno reload` goes back to .env\n";
 
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
-
 /// An app whose `.env` was changed and applied while it ran, so that v2 runs.
 fn changed(args: &[&str]) -> (App, Running) {
     let app = App::new(TWO).file(".env", "LEVEL=secret1\n");
     let running = crate::running::up(&app, app.dyno(["start"]).args(args).spawn());
     running.until_shown("level secret1");
-    write(&app, ".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
+    app.write(".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
     if args.is_empty() {
         reloads(&app, "release v2: .env: + API_KEY, ~ LEVEL\n");
     }
@@ -49,7 +45,7 @@ fn json<const N: usize>(app: &App, args: [&str; N]) -> Value {
 #[test]
 fn s15_1_releases_says_what_made_each_and_which_one_runs() {
     let (app, running) = changed(&[]);
-    write(&app, "Procfile", "release: exit 3\nworker: exec sleep 1000\n");
+    app.write("Procfile", "release: exit 3\nworker: exec sleep 1000\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(3));
 
     assert_eq!(
@@ -132,7 +128,7 @@ fn s15_2_rollback_runs_what_ran_before_and_reload_the_files_again() {
 fn s15_2_only_what_differs_restarts() {
     let app = App::new("clock: exec sleep 1000\nworker: exec sleep 1000\n");
     let running = start(&app, []);
-    write(&app, "Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\napi: exec sleep 1000\n");
+    app.write("Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\napi: exec sleep 1000\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(0));
     running.until("api.1 runs", || names(&app).contains(&"api.1".to_owned()));
     let (clock, worker) = (pid_of(&app, "clock.1"), pid_of(&app, "worker.1"));
@@ -157,7 +153,7 @@ fn s15_2_if_the_command_of_a_rollback_fails_everything_goes_on() {
     let release = "release: mkdir migrated || { echo cannot migrate; exit 4; }\n";
     let app = App::new(&format!("{release}clock: exec sleep 1000\n"));
     let running = start(&app, []);
-    write(&app, "Procfile", "clock: exec sleep 1001\n");
+    app.write("Procfile", "clock: exec sleep 1001\n");
     reloads(&app, "release v2: Procfile: ~ clock, - release\n");
     running.until("clock.1 runs again", || pid_of(&app, "clock.1") != 0);
     let clock = pid_of(&app, "clock.1");
@@ -203,11 +199,11 @@ fn s15_2_a_file_that_is_saved_unchanged_does_not_undo_a_rollback() {
     let read_at = || json(&app, ["why", "clock.1", "--json"])[0]["reloaded"]["at_ms"].as_i64();
     let before = read_at();
 
-    write(&app, ".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
+    app.write(".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
 
     running.until("the file was read again", || read_at() > before);
     assert_eq!(table(&app, ["releases", "-n", "1"])[1], "v3  Rollback to v1  you  AGO  current");
-    write(&app, ".env", "LEVEL=secret4\n");
+    app.write(".env", "LEVEL=secret4\n");
     running.until_shown("level secret4");
     stop(&app, running);
 }
@@ -218,7 +214,7 @@ fn s15_2_each_of_several_starts_has_releases_of_its_own() {
     let clock = start(&app, ["clock"]);
     let worker = app.dyno(["start", "worker"]).spawn();
     worker.until("worker.1 runs", || names(&app).len() == 2);
-    write(&app, "Procfile", "clock: exec sleep 1001\nworker: exec sleep 1000\n");
+    app.write("Procfile", "clock: exec sleep 1001\nworker: exec sleep 1000\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(0));
 
     let rows = table(&app, ["releases", "-n", "1"]);

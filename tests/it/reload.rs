@@ -1,7 +1,5 @@
 //! `dyno reload`: the files are read again, and what is different is applied (S8.3, S14.1).
 
-use std::fs;
-
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -9,10 +7,6 @@ use crate::harness::{App, Ended, error, until};
 use crate::running::{dynos, names, pid_of, start, stop};
 
 const TWO: &str = "clock: exec sleep 1000\nworker: exec sleep 1000\n";
-
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
 
 /// Waits until `clock` can be started by another `dyno start`, which it then ends.
 fn until_it_can_be_started(app: &App, args: &[&str]) {
@@ -39,7 +33,7 @@ fn s14_1_reload_restarts_only_what_has_changed() {
     let running = start(&app, []);
     let (clock, worker) = (pid_of(&app, "clock.1"), pid_of(&app, "worker.1"));
     reloads(&app, "nothing to apply: the app stays on release v1\n");
-    write(&app, "Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\n");
+    app.write("Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\n");
 
     reloads(&app, "release v2: Procfile: ~ worker\n");
 
@@ -54,7 +48,7 @@ fn s14_1_reload_restarts_only_what_has_changed() {
 fn s14_1_config_vars_are_named_but_their_values_are_not_shown() {
     let app = App::new("worker: echo level $LEVEL; exec sleep 1000\n").file(".env", "LEVEL=secret1\nOLD=x\n");
     let running = start(&app, []);
-    write(&app, ".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
+    app.write(".env", "LEVEL=secret2\nAPI_KEY=secret3\n");
 
     reloads(&app, "release v2: .env: + API_KEY, ~ LEVEL, - OLD\n");
 
@@ -66,7 +60,7 @@ fn s14_1_config_vars_are_named_but_their_values_are_not_shown() {
 fn s14_1_new_types_come_after_the_others_and_removed_ones_stop() {
     let app = App::new(TWO);
     let running = start(&app, ["-p", "23000"]);
-    write(&app, "Procfile", "api: exec sleep 1000\nworker: exec sleep 1000\n");
+    app.write("Procfile", "api: exec sleep 1000\nworker: exec sleep 1000\n");
 
     let note = "note: the next start will use other ports: `api` 23000 instead of 23200\n";
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: Procfile: + api, - clock\n", note);
@@ -81,7 +75,7 @@ fn s14_1_new_types_come_after_the_others_and_removed_ones_stop() {
 fn s14_1_a_type_that_was_left_out_at_the_start_stays_at_0() {
     let app = App::new(TWO);
     let running = start(&app, ["worker"]);
-    write(&app, "Procfile", "clock: exec sleep 1000\nworker: exec sleep 1000\nmailer: exec sleep 1000\n");
+    app.write("Procfile", "clock: exec sleep 1000\nworker: exec sleep 1000\nmailer: exec sleep 1000\n");
 
     reloads(&app, "release v2: Procfile: + mailer\n");
 
@@ -95,8 +89,8 @@ fn s14_1_files_with_errors_change_nothing() {
     let app = App::new(TWO);
     let running = start(&app, []);
     let before = pid_of(&app, "worker.1");
-    write(&app, "Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\n");
-    write(&app, ".env", "A=\"never closed\n");
+    app.write("Procfile", "clock: exec sleep 1000\nworker: exec sleep 1001\n");
+    app.write(".env", "A=\"never closed\n");
 
     let refused = app.dyno(["reload"]).run();
 
@@ -114,7 +108,7 @@ fn s8_3_if_the_release_command_fails_everything_goes_on_as_before() {
     let app = App::new(TWO);
     let running = start(&app, []);
     let before = pid_of(&app, "worker.1");
-    write(&app, "Procfile", "release: echo cannot migrate; exit 3\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: echo cannot migrate; exit 3\nworker: exec sleep 1001\n");
 
     let fact = "cannot migrate\nerror: release v2 failed: its command exited with status 3\n\nhint: the app stays on the \
                 previous release; `dyno why release` says more\n";
@@ -131,7 +125,7 @@ fn s8_3_the_formation_changes_when_the_release_command_has_ended() {
     let app = App::new(TWO).fifo("go");
     let running = start(&app, []);
     let before = pid_of(&app, "worker.1");
-    write(&app, "Procfile", "release: cat go\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: cat go\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
     let reload = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
     assert_eq!(pid_of(&app, "worker.1"), before);
@@ -147,7 +141,7 @@ fn s8_3_the_formation_changes_when_the_release_command_has_ended() {
 fn s8_3_a_stop_during_the_release_command_ends_the_reload_too() {
     let app = App::new(TWO);
     let running = start(&app, []);
-    write(&app, "Procfile", "release: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
     let reload = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
 
@@ -161,7 +155,7 @@ fn s8_3_a_release_command_can_be_stopped_and_its_release_then_fails() {
     let app = App::new(TWO);
     let running = start(&app, []);
     let before = pid_of(&app, "worker.1");
-    write(&app, "Procfile", "release: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: exec sleep 1000\nclock: exec sleep 1000\nworker: exec sleep 1001\n");
     let reload = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
 
@@ -180,10 +174,10 @@ fn s8_3_a_release_command_can_be_stopped_and_its_release_then_fails() {
 fn s8_3_each_of_many_reloads_is_answered_and_the_last_one_wins() {
     let app = App::new("worker: exec sleep 1000\n").fifo("go");
     let running = start(&app, []);
-    write(&app, "Procfile", "release: cat go\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: cat go\nworker: exec sleep 1001\n");
     let first = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
-    write(&app, "Procfile", "release: true\nworker: exec sleep 1002\n");
+    app.write("Procfile", "release: true\nworker: exec sleep 1002\n");
     let second = app.dyno(["reload"]).spawn();
     running.until_shown("release v3: ");
 
@@ -205,12 +199,12 @@ fn s14_1_without_an_app_there_is_nothing_to_reload() {
 fn s10_1_the_types_of_a_release_are_locked_until_it_has_failed() {
     let app = App::new("worker: exec sleep 1000\n").fifo("go");
     let running = start(&app, []);
-    write(&app, "Procfile", "release: cat go; exit 1\nworker: exec sleep 1000\nclock: exec sleep 1000\n");
+    app.write("Procfile", "release: cat go; exit 1\nworker: exec sleep 1000\nclock: exec sleep 1000\n");
     let reload = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
     // A change of the formation gives up locks that nothing needs.
     app.dyno(["scale", "worker=2"]).run().expect_end(Ended::Code(0));
-    write(&app, "Procfile", "worker: exec sleep 1000\nclock: exec sleep 1000\n");
+    app.write("Procfile", "worker: exec sleep 1000\nclock: exec sleep 1000\n");
     let second = app.dyno(["start", "clock"]).run();
     assert!(second.stderr().starts_with("error: `clock` is already running"), "{}", second.stderr());
 
@@ -225,7 +219,7 @@ fn s10_1_the_types_of_a_release_are_locked_until_it_has_failed() {
 fn s10_1_a_type_that_a_release_removes_can_be_started_elsewhere() {
     let app = App::new("worker: exec sleep 1000\nclock: exec sleep 1000\n").file("Other", "clock: exec sleep 1000\n");
     let running = start(&app, []);
-    write(&app, "Procfile", "release: true\nworker: exec sleep 1000\n");
+    app.write("Procfile", "release: true\nworker: exec sleep 1000\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(0));
     running.until("clock.1 is gone", || names(&app) == ["worker.1"]);
 
@@ -237,9 +231,9 @@ fn s10_1_a_type_that_a_release_removes_can_be_started_elsewhere() {
 fn s14_1_a_release_command_that_failed_silently_has_no_last_lines() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, []);
-    write(&app, "Procfile", "release: echo words of the first; exit 1\nworker: exec sleep 1000\n");
+    app.write("Procfile", "release: echo words of the first; exit 1\nworker: exec sleep 1000\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(1));
-    write(&app, "Procfile", "release: exit 2\nworker: exec sleep 1000\n");
+    app.write("Procfile", "release: exit 2\nworker: exec sleep 1000\n");
 
     let fact = "error: release v3 failed: its command exited with status 2\n\nhint: the app stays on the previous \
                 release; `dyno why release` says more\n";

@@ -13,10 +13,6 @@ const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
 /// A user that is not root.
 const USER: u32 = 65_534;
 
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
-
 fn releases(running: &Running) -> usize {
     running.stdout.text().matches("system   | release v").count()
 }
@@ -39,7 +35,7 @@ fn s14_1_an_unreadable_env_changes_nothing_until_it_is_fixed() {
     let mode = |mode| fs::set_permissions(app.path(".env"), Permissions::from_mode(mode)).unwrap();
     mode(0o200);
     running.until_shown("not applied: .env cannot be read: Permission denied");
-    write(&app, ".env", "LEVEL=2\n");
+    app.write(".env", "LEVEL=2\n");
     mode(0o644);
     running.until_shown("level 2");
 
@@ -73,7 +69,7 @@ fn s14_2_three_hundred_changes_in_a_moment_are_few_releases() {
     running.until_shown("level 0");
 
     for level in 1..=300 {
-        write(&app, ".env", &format!("LEVEL={level}\n"));
+        app.write(".env", &format!("LEVEL={level}\n"));
     }
     running.until_shown("level 300");
 
@@ -100,7 +96,7 @@ fn s14_1_a_saved_foreman_file_is_applied() {
     let running = start(&app, ["--reload", "--restart"]);
     running.until_shown("level");
 
-    write(&app, ".foreman", "watch: worker\ntimeout: 6\n");
+    app.write(".foreman", "watch: worker\ntimeout: 6\n");
     running.until_shown("release v2: .foreman: ~ watch");
     running.until("the files are watched", || {
         fs::write(app.path("a.rb"), "changed\n").unwrap();

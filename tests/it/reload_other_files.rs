@@ -5,23 +5,16 @@ use std::fs;
 use serde_json::json;
 
 use crate::config_live::request;
-use crate::harness::{App, Ended, Running};
+use crate::harness::{App, Ended};
 use crate::reload::reloads;
 use crate::running::{start, stop};
+use crate::watch::restarts;
 
 const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
-
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
 
 /// An app whose `.foreman` will name `vars` in place of `.env`.
 fn app() -> App {
     App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n").file("vars", "LEVEL=2\n")
-}
-
-fn restarts(running: &Running) -> usize {
-    running.stdout.text().matches("worker restarting: ").count()
 }
 
 #[test]
@@ -30,9 +23,9 @@ fn s14_1_the_files_that_a_saved_foreman_file_names_are_watched() {
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
 
-    write(&app, ".foreman", "env: vars\n");
+    app.write(".foreman", "env: vars\n");
     running.until_shown("level 2");
-    write(&app, "vars", "LEVEL=3\n");
+    app.write("vars", "LEVEL=3\n");
 
     running.until_shown("level 3");
     stop(&app, running);
@@ -44,9 +37,9 @@ fn s14_1_a_file_that_is_named_before_it_exists_is_watched() {
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
 
-    write(&app, ".foreman", "env: later\n");
+    app.write(".foreman", "env: later\n");
     running.until_shown("not applied: .foreman:1: the file `later` does not exist");
-    write(&app, "later", "LEVEL=3\n");
+    app.write("later", "LEVEL=3\n");
 
     running.until_shown("level 3");
     stop(&app, running);
@@ -57,12 +50,12 @@ fn s14_1_the_files_that_dyno_reload_has_read_are_watched() {
     let app = app();
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
-    write(&app, ".foreman", "env: vars\n");
+    app.write(".foreman", "env: vars\n");
     app.dyno(["reload"]).run().expect_end(Ended::Code(0));
 
     for level in ["level 3", "level 4"] {
         // The first one may still be read because `.foreman` has changed.
-        write(&app, "vars", &format!("LEVEL={}\n", &level[6..]));
+        app.write("vars", &format!("LEVEL={}\n", &level[6..]));
         running.until_shown(level);
     }
 
@@ -73,18 +66,18 @@ fn s14_1_the_files_that_dyno_reload_has_read_are_watched() {
 fn s14_3_a_newly_read_file_does_not_restart_types() {
     let app = app();
     let running = start(&app, ["--watch", "worker"]);
-    write(&app, ".foreman", "env: vars\n");
+    app.write(".foreman", "env: vars\n");
     reloads(&app, "release v2: .env: ~ LEVEL\n");
 
-    write(&app, "vars", "LEVEL=3\n");
-    write(&app, "b.rb", "");
+    app.write("vars", "LEVEL=3\n");
+    app.write("b.rb", "");
     running.until_shown("b.rb changed");
     // This one is read no longer.
-    write(&app, ".env", "LEVEL=4\n");
+    app.write(".env", "LEVEL=4\n");
     running.until_shown("worker restarting: .env changed");
     fs::remove_file(app.path("vars")).unwrap();
     fs::remove_file(app.path(".env")).unwrap();
-    running.until("it restarts again", || restarts(&running) >= 3);
+    running.until("it restarts again", || restarts(&running, "worker") >= 3);
 
     let log = stop(&app, running).stdout();
     assert!(!log.contains("vars changed"), "{log}");
@@ -94,7 +87,7 @@ fn s14_3_a_newly_read_file_does_not_restart_types() {
 fn s15_3_config_set_changes_the_file_of_the_last_reload_and_the_app() {
     let app = app();
     let running = start(&app, []);
-    write(&app, ".foreman", "env: vars\n");
+    app.write(".foreman", "env: vars\n");
     reloads(&app, "release v2: .env: ~ LEVEL\n");
 
     let done = "Setting LEVEL and restarting worker... done, v3\n";

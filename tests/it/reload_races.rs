@@ -11,10 +11,6 @@ use crate::running::{dynos, names, start, stop};
 
 const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
 
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
-
 /// A start with `--reload` that has read `first.env` and waits for a named pipe.
 fn start_that_has_read_one(app: &App) -> Running {
     let running = app.dyno(["start", "--reload", "-e", "first.env,pipe"]).spawn();
@@ -28,7 +24,7 @@ fn s14_2_the_target_of_a_symlink_may_change_while_the_app_starts() {
     symlink("real.env", app.path("first.env")).unwrap();
     let running = start_that_has_read_one(&app);
 
-    write(&app, "real.env", "LEVEL=2\n");
+    app.write("real.env", "LEVEL=2\n");
     app.send("pipe", "A=1\n");
     running.until_shown("level 1");
     app.send("pipe", "A=1\n");
@@ -56,12 +52,12 @@ fn s14_2_a_file_may_vanish_while_the_app_starts() {
 fn s8_3_a_save_during_a_release_command_replaces_its_release() {
     let app = App::new("worker: exec sleep 1000\n").fifo("go");
     let running = start(&app, ["--reload"]);
-    write(&app, "Procfile", "release: cat go\nworker: exec sleep 1001\n");
+    app.write("Procfile", "release: cat go\nworker: exec sleep 1001\n");
     let first = app.dyno(["reload"]).spawn();
     running.until("the release command runs", || names(&app).contains(&"release.1".to_owned()));
     running.until_shown("release v2: Procfile: + release, ~ worker");
 
-    write(&app, "Procfile", "release: true\nworker: exec sleep 1002\n");
+    app.write("Procfile", "release: true\nworker: exec sleep 1002\n");
     running.until_shown("release v3: Procfile: ~ release, ~ worker");
     let second = app.dyno(["reload"]).spawn();
     app.release("go");
@@ -89,7 +85,7 @@ fn s14_1_a_save_during_a_restart_is_applied_by_the_next_run() {
     let restart = app.dyno(["restart", "worker"]).spawn();
     running.until_shown("stopping");
 
-    write(&app, ".env", "LEVEL=2\n");
+    app.write(".env", "LEVEL=2\n");
     running.until_shown("release v2: .env: ~ LEVEL");
     app.release("go");
 
@@ -110,8 +106,8 @@ fn s14_1_a_save_while_everything_stops_starts_nothing() {
     running.signal(Signal::SIGTERM);
     running.until_shown("stopping");
 
-    write(&app, ".env", "LEVEL=2\n");
-    write(&app, "a.rb", "");
+    app.write(".env", "LEVEL=2\n");
+    app.write("a.rb", "");
     let refused = app.dyno(["reload"]).run();
     app.release("go");
 
@@ -129,7 +125,7 @@ fn s8_3_ctrl_c_stops_a_later_release_command_too() {
     let running = start(&app, ["--reload"]);
     running.until_shown("worker.1 | ready");
     let release = "release: trap 'echo release stops; exit' TERM; echo migrating; while :; do sleep 1; done\n";
-    write(&app, "Procfile", &format!("{release}worker: exec sleep 1000\nclock: exec sleep 1000\n"));
+    app.write("Procfile", &format!("{release}worker: exec sleep 1000\nclock: exec sleep 1000\n"));
     running.until_shown("release.1 | migrating");
 
     running.signal(Signal::SIGINT);

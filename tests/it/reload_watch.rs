@@ -9,12 +9,8 @@ use crate::running::{names, start, stop};
 
 const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
 
-fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
-
 fn save_by_rename(app: &App, name: &str, text: &str) {
-    write(app, "saved.tmp", text);
+    app.write("saved.tmp", text);
     fs::rename(app.path("saved.tmp"), app.path(name)).unwrap();
 }
 
@@ -32,17 +28,17 @@ fn s14_2_a_file_is_applied_however_it_is_saved() {
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
 
-    write(&app, ".env", "LEVEL=2\n");
+    app.write(".env", "LEVEL=2\n");
     running.until_shown("level 2");
     save_by_rename(&app, ".env", "LEVEL=3\n");
     running.until_shown("level 3");
     // As vim does: the old file becomes a backup, and a new one is written.
     fs::rename(app.path(".env"), app.path(".env~")).unwrap();
-    write(&app, ".env", "LEVEL=4\n");
+    app.write(".env", "LEVEL=4\n");
     running.until_shown("level 4");
     fs::remove_file(app.path(".env")).unwrap();
     running.until_shown("release v5: .env: - LEVEL");
-    write(&app, ".env", "LEVEL=5\n");
+    app.write(".env", "LEVEL=5\n");
     running.until_shown("level 5");
 
     let log = stop(&app, running);
@@ -74,7 +70,7 @@ fn s14_2_a_directory_that_is_replaced_is_watched_again() {
     fs::rename(app.path("config"), app.path("before")).unwrap();
     fs::rename(app.path("other"), app.path("config")).unwrap();
     running.until_shown("level 2");
-    write(&app, "config/.env", "LEVEL=3\n");
+    app.write("config/.env", "LEVEL=3\n");
     running.until_shown("level 3");
 
     stop(&app, running);
@@ -98,9 +94,9 @@ fn s14_1_a_mistake_is_named_and_changes_nothing_until_it_is_fixed() {
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
 
-    write(&app, ".env", "LEVEL=\"2\n");
+    app.write(".env", "LEVEL=\"2\n");
     running.until_shown("hint: close it");
-    write(&app, ".env", "LEVEL=1\n");
+    app.write(".env", "LEVEL=1\n");
     running.until_shown(".env: fixed, nothing to apply");
 
     let log = stop(&app, running);
@@ -120,7 +116,7 @@ fn s14_1_a_change_during_the_first_release_phase_is_applied_after_it() {
     let running = app.dyno(["start", "--reload"]).spawn();
     running.until_shown("ready");
 
-    write(&app, ".env", "LEVEL=2\n");
+    app.write(".env", "LEVEL=2\n");
     app.release("gate");
     running.until_shown("release.1 | exited");
     // The release command of the new release.
@@ -147,7 +143,7 @@ fn s14_1_reload_is_implied_by_heroku() {
     let running = start(&app, ["--heroku", "--log-format", "text"]);
     running.until_shown("level 1");
 
-    write(&app, ".env", "LEVEL=2\n");
+    app.write(".env", "LEVEL=2\n");
 
     running.until_shown("level 2");
     stop(&app, running);
@@ -163,13 +159,13 @@ fn s14_1_on_a_terminal_a_line_says_that_reload_would_apply_a_change() {
     let running = app.dyno(["start"]).spawn_in_terminal();
     running.until_shown("level 1");
 
-    write(&app, "Procfile", "worker: echo level $LEVEL two; exec sleep 1000\n");
+    app.write("Procfile", "worker: echo level $LEVEL two; exec sleep 1000\n");
     // A file that was saved just before the start may be named, too.
     running.until("the change of the Procfile is mentioned", || mentions(&running) == 1);
     assert!(running.stdout.text().contains("Procfile"), "{}", running.stdout.text());
     // Written again without another difference: there is nothing new to say.
-    write(&app, ".env", "LEVEL=1 # one\n");
-    write(&app, ".env", "LEVEL='\n");
+    app.write(".env", "LEVEL=1 # one\n");
+    app.write(".env", "LEVEL='\n");
     running.until("each change is mentioned once", || mentions(&running) == 2);
     assert_eq!(releases(&running), 0);
     stop(&app, running);
@@ -195,7 +191,7 @@ fn s14_2_a_named_pipe_is_read_for_changes_of_other_files_only() {
     app.send(".env", "LEVEL=1\n");
     running.until_shown("level 1");
 
-    write(&app, "Procfile", "worker: echo level $LEVEL of two; exec sleep 1000\n");
+    app.write("Procfile", "worker: echo level $LEVEL of two; exec sleep 1000\n");
     app.send(".env", "LEVEL=2\n");
     running.until_shown("level 2 of two");
 

@@ -9,10 +9,6 @@ use crate::running::{pid_of, start, stop, up};
 
 const TWO: &str = "api: cat src/a.rb; exec sleep 1000\nworker: exec sleep 1000\n";
 
-pub(crate) fn write(app: &App, name: &str, text: &str) {
-    fs::write(app.path(name), text).unwrap();
-}
-
 pub(crate) fn restarts(running: &Running, name: &str) -> usize {
     running.stdout.text().matches(&format!("{name} restarting: ")).count()
 }
@@ -24,13 +20,13 @@ fn s14_3_a_changed_file_restarts_the_types_that_watch_it() {
     running.until_shown("first");
     let worker = pid_of(&app, "worker.1");
 
-    write(&app, "src/a.rb", "second\n");
+    app.write("src/a.rb", "second\n");
     running.until_shown("second");
-    write(&app, "README", "of no interest\n");
-    write(&app, "src/new.tmp", "third\n");
+    app.write("README", "of no interest\n");
+    app.write("src/new.tmp", "third\n");
     fs::rename(app.path("src/new.tmp"), app.path("src/a.rb")).unwrap();
     running.until_shown("third");
-    write(&app, "config/b.yml", "x: 1\n");
+    app.write("config/b.yml", "x: 1\n");
     running.until_shown("api restarting: config/b.yml changed");
 
     assert_eq!(pid_of(&app, "worker.1"), worker);
@@ -47,10 +43,10 @@ fn s14_3_a_type_alone_watches_all_files_but_ignored_ones() {
     let ignored = ["a.log", "src/b.log", "data/c", "node_modules/d/index.js", ".git/HEAD", ".env"];
     for ignored in ignored {
         fs::create_dir_all(app.path(ignored).parent().unwrap()).unwrap();
-        write(&app, ignored, "");
+        app.write(ignored, "");
     }
     fs::create_dir_all(app.path("lib/deep")).unwrap();
-    write(&app, "lib/deep/e.rb", "");
+    app.write("lib/deep/e.rb", "");
     running.until_shown("worker restarting: lib/deep/e.rb changed");
     fs::remove_file(app.path("src/a.rb")).unwrap();
     running.until_shown("worker restarting: src/a.rb changed");
@@ -67,12 +63,12 @@ fn s14_3_each_list_names_types_of_its_own() {
     let app = App::new(TWO).file("src/a.rb", "first\n").file(".foreman", "watch: api=src,worker=lib\n");
     let running = start(&app, []);
     fs::create_dir(app.path("lib")).unwrap();
-    write(&app, "lib/b.rb", "");
+    app.write("lib/b.rb", "");
     running.until_shown("worker restarting: lib/b.rb changed");
     stop(&app, running);
 
     let running = start(&app, ["--watch", "api=src", "--watch", "worker"]);
-    write(&app, "c.rb", "");
+    app.write("c.rb", "");
     running.until_shown("worker restarting: c.rb changed");
     assert_eq!(restarts(&running, "api"), 0);
     stop(&app, running);
@@ -101,9 +97,9 @@ fn s14_3_a_directory_that_is_created_again_is_watched() {
     fs::rename(app.path("src"), app.path("old")).unwrap();
     running.until_shown("worker restarting: src/a.rb changed");
     fs::create_dir(app.path("src")).unwrap();
-    write(&app, "src/b.rb", "");
+    app.write("src/b.rb", "");
     running.until_shown("worker restarting: src/b.rb changed");
-    write(&app, "src/b.rb", "changed\n");
+    app.write("src/b.rb", "changed\n");
     running.until("it restarts again", || restarts(&running, "worker") >= 3);
 
     stop(&app, running);
@@ -124,7 +120,7 @@ fn s14_3_what_cannot_be_watched_is_refused() {
         "`../x` is outside the root of the app",
         "start the app in a directory that contains those files",
     );
-    write(&app, ".foreman", "watch: worker=\n");
+    app.write(".foreman", "watch: worker=\n");
     let fact = ".foreman:1: `worker=` does not say which files are watched for which process type";
     let stderr = error(fact, "write `web=src`, `web=src,config/*.yml`, or `web` for all files");
     app.dyno(["start"]).run().expect(Ended::Code(78), "", &stderr);
@@ -157,7 +153,7 @@ fn s14_2_at_the_systems_limit_the_rest_is_checked_every_2_s() {
     running.until_shown("hint: sudo sysctl fs.inotify.max_user_watches=524288 fs.inotify.max_user_instances=1024");
 
     for file in ["src/deep/b.rb", "src/a.rb", "c.rb"] {
-        write(&app, file, "changed\n");
+        app.write(file, "changed\n");
         running.until_shown(&format!("worker restarting: {file} changed"));
     }
 
@@ -171,16 +167,16 @@ fn s14_1_a_reload_applies_another_watch_list() {
     let app = App::new(TWO).file("src/a.rb", "first\n").file(".foreman", "watch: api=src\n");
     let running = start(&app, ["--restart"]);
     let reload = |text: &str, shown: &str| {
-        write(&app, ".foreman", text);
+        app.write(".foreman", text);
         app.dyno(["reload"]).run().expect(Ended::Code(0), shown, "");
     };
 
     reload("watch: worker=src\n", "release v2: .foreman: ~ watch\n");
-    write(&app, "src/a.rb", "second\n");
+    app.write("src/a.rb", "second\n");
     running.until_shown("worker restarting: src/a.rb changed");
     reload("", "release v3: .foreman: ~ watch\n");
     reload("watch: worker\n", "release v4: .foreman: ~ watch\n");
-    write(&app, "b.rb", "");
+    app.write("b.rb", "");
     running.until_shown("worker restarting: b.rb changed");
 
     assert_eq!(restarts(&running, "api"), 0);
@@ -191,11 +187,11 @@ fn s14_1_a_reload_applies_another_watch_list() {
 fn s14_1_a_reload_can_begin_to_watch() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, []);
-    write(&app, "a.rb", "");
+    app.write("a.rb", "");
 
-    write(&app, ".foreman", "watch: worker\n");
+    app.write(".foreman", "watch: worker\n");
     app.dyno(["reload"]).run().expect(Ended::Code(0), "release v2: .foreman: ~ watch\n", "");
-    write(&app, "b.rb", "");
+    app.write("b.rb", "");
     running.until_shown("worker restarting: b.rb changed");
 
     stop(&app, running);
@@ -208,7 +204,7 @@ fn s14_3_a_directory_that_is_swapped_for_another_is_watched() {
 
     sh(&app, "mv src old; mv new src");
     running.until_shown("worker restarting: src/a.rb changed");
-    write(&app, "src/c.rb", "");
+    app.write("src/c.rb", "");
     running.until_shown("worker restarting: src/c.rb changed");
 
     stop(&app, running);
@@ -223,7 +219,7 @@ fn s14_3_five_thousand_replaced_files_are_few_restarts() {
 
     sh(&app, "rm -r src; cp -r other src");
     running.until_shown("worker restarting: src/");
-    write(&app, "src/last.rb", "");
+    app.write("src/last.rb", "");
     running.until("the last file restarts it", || {
         let shown = running.stdout.text();
         shown.contains("src/last.rb changed") || shown.matches("worker restarting: ").count() > 1
@@ -240,7 +236,7 @@ fn s14_3_the_last_change_before_a_pause_restarts_after_it() {
     let running = start(&app, ["--watch", "worker", "--watch-delay", "10"]);
 
     for number in 1..=11 {
-        write(&app, &format!("{number}.rb"), "");
+        app.write(&format!("{number}.rb"), "");
         // The last one waits for 20 seconds, unless the machine was so slow that there is no pause.
         running.until_shown(&format!("worker restarting: {number}.rb changed"));
     }
@@ -254,9 +250,9 @@ fn s14_3_a_symlinked_env_that_is_reloaded_does_not_also_restart_types() {
     symlink("config/a.env", app.path(".env")).unwrap();
     let running = start(&app, ["--reload", "--watch", "worker"]);
 
-    write(&app, "config/a.env", "LEVEL=2\n");
+    app.write("config/a.env", "LEVEL=2\n");
     running.until_shown("level 2");
-    write(&app, "b.rb", "");
+    app.write("b.rb", "");
     running.until_shown("worker restarting: b.rb changed");
 
     assert_eq!(restarts(&running, "worker"), 1);

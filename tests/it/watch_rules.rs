@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use crate::harness::{App, Running};
 use crate::reload_watch::sh;
 use crate::running::{start, stop};
-use crate::watch::{restarts, write};
+use crate::watch::restarts;
 
 const SLEEPS: &str = "worker: exec sleep 1000\n";
 
@@ -14,7 +14,7 @@ const SLEEPS: &str = "worker: exec sleep 1000\n";
 #[track_caller]
 fn only_then(app: &App, running: &Running, count: usize) {
     let name = format!("counts{count}.rb");
-    write(app, &name, "");
+    app.write(&name, "");
     running.until_shown(&format!("worker restarting: {name} changed\n"));
     assert_eq!(restarts(running, "worker"), count, "{}", running.stdout.text());
 }
@@ -24,11 +24,11 @@ fn s14_3_a_saved_ignore_file_applies_to_the_next_change() {
     let app = App::new(SLEEPS).file("a.log", "").file(".dynoignore", "data\n").file("data/x", "");
     let running = start(&app, ["--watch", "worker"]);
 
-    write(&app, ".dynoignore", "*.log\n");
+    app.write(".dynoignore", "*.log\n");
     running.until("it restarts", || restarts(&running, "worker") == 1);
-    write(&app, "a.log", "ignored by this time");
+    app.write("a.log", "ignored by this time");
     only_then(&app, &running, 2);
-    write(&app, "data/x", "no longer ignored");
+    app.write("data/x", "no longer ignored");
     running.until_shown("worker restarting: data/x changed\n");
 
     stop(&app, running);
@@ -51,7 +51,7 @@ fn s14_3_files_below_a_symlinked_directory_are_not_watched() {
     symlink("../outside", app.path("lib")).unwrap();
     let running = start(&app, ["--watch", "worker"]);
 
-    write(&app, "../outside/a.rb", "changed");
+    app.write("../outside/a.rb", "changed");
     only_then(&app, &running, 1);
 
     stop(&app, running);
