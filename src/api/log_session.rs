@@ -85,7 +85,7 @@ pub struct LogSessionResource {
     pub logplex_url: String,
     /// When it was made.
     pub created_at: String,
-    /// Likewise.
+    /// The same time: a session never changes.
     pub updated_at: String,
     /// Ours: how the start shows its log.
     pub look: LogLook,

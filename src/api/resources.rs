@@ -155,7 +155,7 @@ pub struct DynoResource {
     pub exit_status: Option<u8>,
     /// Ours: the CPU time of its processes in seconds. None: it does not run, or the system does not report it.
     pub cpu: Option<f64>,
-    /// Ours: the memory of its processes in bytes, likewise.
+    /// Ours: the memory of its processes in bytes. None: it does not run, or the system does not report it.
     pub memory: Option<u64>,
 }
 

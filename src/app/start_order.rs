@@ -87,8 +87,8 @@ impl StartOrderError {
 }
 
 impl StartOrder {
-    /// Reads items such as `worker=web`, `clock=web+db` and `web=db:5433+setup:done`. `types`: those of the Procfile
-    /// without `release`.
+    /// Reads items such as `worker=web`, `clock=web+db` and `web=db:5433+setup:done`. `types`: the process types in
+    /// the Procfile without `release`.
     ///
     /// # Errors
     /// The first item that cannot be used, or a circle.

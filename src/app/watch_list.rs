@@ -55,7 +55,8 @@ impl WatchListError {
 
 impl WatchList {
     /// Reads lists such as `web=src,config/*.yml` and `web,worker`: after an item with `=`, an item without `=` is
-    /// another pattern; otherwise it is another process type. `types`: those of the Procfile without `release`.
+    /// another pattern; otherwise it is another process type. `types`: the process types in the Procfile
+    /// without `release`.
     ///
     /// # Errors
     /// The first item that cannot be used.

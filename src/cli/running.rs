@@ -104,7 +104,7 @@ pub struct WaitArgs {
 /// Options of `dyno ps`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno ps              all dynos of the app that runs here\n  dyno ps web          only those of one process type\n  dyno ps --json       the same, as JSON"
+    after_help = "Examples:\n  dyno ps              all dynos of the app that runs here\n  dyno ps web          only the dynos of one process type\n  dyno ps --json       the same, as JSON"
 )]
 pub struct PsArgs {
     /// Dynos or process types [default: all]

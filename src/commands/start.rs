@@ -52,8 +52,8 @@ use crate::supervisor::{Lifetime, Outcome, Plan};
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 
-/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and those of the
-/// runs that are being started.
+/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and what runs that are
+/// being started need.
 const OWN_DESCRIPTORS: u64 = 96;
 
 /// The fact if [`Limits::raise`] fails.

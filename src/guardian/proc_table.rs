@@ -71,7 +71,7 @@ pub(super) fn read_process(pid: Pid) -> Option<Process> {
     text.ok().and_then(|text| parse(pid, &text)).or_else(|| hidden_process(pid))
 }
 
-/// A process that `/proc` hides: `hidepid` hides those of other users.
+/// A process that `/proc` hides: `hidepid` hides the processes of other users.
 fn hidden_process(pid: Pid) -> Option<Process> {
     if kill(pid, None) == Err(Errno::ESRCH) {
         return None;

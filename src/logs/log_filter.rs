@@ -17,7 +17,7 @@ pub enum Speaker {
 pub struct LogFilter {
     /// Only lines of, and about, these dynos and the dynos of `process_types`. All if both are empty.
     pub dynos: Vec<DynoName>,
-    /// Likewise.
+    /// The process types whose dynos are wanted.
     pub process_types: Vec<ProcessType>,
     /// Only lines of this speaker.
     pub speaker: Option<Speaker>,

@@ -94,7 +94,7 @@ impl OpenLine {
         }
     }
 
-    /// Shows the line again after those of the other dynos.
+    /// Shows the line again after the lines of the other dynos.
     pub fn come_back(&mut self, out: &mut Vec<u8>) {
         if let (true, LastLine::Line { from, .. }) = (self.aside, self.last_line()) {
             show_again(self.recent.get(from..).unwrap_or_default(), out);

@@ -5,7 +5,7 @@ use crate::app::{ForemanFile, Formation, FormationRequest, Severity};
 use crate::model::ProcessType;
 use crate::settings::{NOTHING_TO_START, RequestedFormation, quantity_hint, without_repeats};
 
-/// Finds them. `types`: those of the Procfile.
+/// Finds them. `types`: the process types in the Procfile.
 pub(super) fn find(file: &ForemanFile, file_name: &str, types: &[ProcessType], findings: &mut Findings) {
     let whole =
         |list: &String| Formation::resolve(types, &FormationRequest { whole: Some(list), ..Default::default() });

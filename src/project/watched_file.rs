@@ -47,7 +47,7 @@ pub(crate) enum FileStamp {
         size: u64,
         /// When it was last written, in seconds and nanoseconds.
         written: (i64, i64),
-        /// When anything about it last changed, likewise.
+        /// When anything about it last changed, in seconds and nanoseconds.
         changed: (i64, i64),
         /// Whether that was so recently that another change could leave the same times.
         is_recent: bool,

@@ -208,7 +208,7 @@ impl ApiServer {
         self.has_room.notify_waiters();
     }
 
-    /// Likewise for one that gets the log.
+    /// Records that a connection gets the log, so that it does not keep others out.
     pub(super) fn stream_apart(&self, connection: &Connection) {
         connection.progress.set(ConnectionProgress::Streaming);
         self.has_room.notify_waiters();

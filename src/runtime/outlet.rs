@@ -60,7 +60,7 @@ impl Outlet {
     /// Writes as much as the stream accepts now.
     ///
     /// # Errors
-    /// EAGAIN if it accepts nothing now. Otherwise those of write(2).
+    /// EAGAIN if it accepts nothing now. Otherwise the errors of write(2).
     pub(super) fn write_now(&self, bytes: &[u8], aim: Aim) -> Result<usize, Errno> {
         let piece = bytes.get(..self.max_piece_bytes(aim)).unwrap_or(bytes);
         match (self.kind, &self.own) {

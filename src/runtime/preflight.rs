@@ -1,5 +1,5 @@
 //! Looks at what would stop dynos that are about to be added: a log file that cannot be opened, a port that is in use
-//! (S5.3). The start has looked at those of the first dynos.
+//! (S5.3). The start has looked at the ports of the first dynos.
 //!
 //! Called by `calls` before the supervisor decides.
 

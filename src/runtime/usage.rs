@@ -20,7 +20,8 @@ struct ProcessUsage {
     pages: u64,
 }
 
-/// The usage of each dyno. `main`: the process id of the `dyno` that runs them. `leaders`: those of their leaders.
+/// The usage of each dyno. `main`: the process id of the `dyno` that runs them. `leaders`: the process ids of their
+/// leaders.
 ///
 /// A process belongs to the dyno that it descends from, else to the dyno whose leader leads its session.
 #[must_use]
@@ -60,7 +61,7 @@ fn read(pid: i32) -> Option<ProcessUsage> {
     // The state is field 3 of the line and the first one here.
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     let session = fields.get(6 - 3)?.parse().ok()?;
-    // Fields 16 and 17 are those of its children that have ended.
+    // Fields 16 and 17 count its children that have ended.
     let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
     Some(ProcessUsage { session, ticks, pages: number(24)? })
 }

@@ -8,7 +8,7 @@ use crate::model::{DynoName, ProcessType};
 
 /// The dyno that has the keyboard, if one is named.
 ///
-/// `types`: those of the Procfile; `dynos`: all that will run, including the release command.
+/// `types`: the process types in the Procfile; `dynos`: all that will run, including the release command.
 ///
 /// # Errors
 /// Status 2: there is no such dyno, or another option forbids what it needs.

@@ -45,7 +45,7 @@ impl RequestedFormation {
         !self.by_option && (self.whole.is_some() || self.changed.is_some())
     }
 
-    /// How many dynos of each type run, and the warnings. `types`: those of the Procfile.
+    /// How many dynos of each type run, and the warnings. `types`: the process types in the Procfile.
     ///
     /// # Errors
     /// Status 2: an unknown type, a bad quantity, or options that exclude each other.
@@ -82,7 +82,7 @@ impl RequestedFormation {
         Error::usage(fact, hint)
     }
 
-    /// How many dynos of each type run. None: the request is wrong. `types`: those of the Procfile.
+    /// How many dynos of each type run. None: the request is wrong. `types`: the process types in the Procfile.
     pub(crate) fn resolved(&self, types: &[ProcessType]) -> Option<Formation> {
         Formation::resolve(types, &self.request()).ok().map(|(formation, _)| formation)
     }

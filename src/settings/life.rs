@@ -155,7 +155,7 @@ impl Life {
         Ok(stop_signals)
     }
 
-    /// What happens to dynos. `types`: those of the Procfile.
+    /// What happens to dynos. `types`: the process types in the Procfile.
     ///
     /// # Errors
     /// Status 2: an option names a type that does not exist, or its value cannot be used.

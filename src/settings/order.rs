@@ -22,7 +22,7 @@ impl RequestedOrder {
         }
     }
 
-    /// The order. `types`: those of the Procfile without `release`.
+    /// The order. `types`: the process types in the Procfile without `release`.
     pub(crate) fn resolve(&self, types: &[ProcessType]) -> Result<StartOrder, StartOrderError> {
         StartOrder::parse(self.items.iter().map(String::as_str), types)
     }

@@ -38,7 +38,7 @@ impl RequestedWatch {
         }
     }
 
-    /// The list. `types`: those of the Procfile without `release`.
+    /// The list. `types`: the process types in the Procfile without `release`.
     pub(crate) fn resolve(&self, types: &[ProcessType]) -> Result<WatchList, WatchListError> {
         WatchList::parse(self.lists.iter().map(String::as_str), types)
     }

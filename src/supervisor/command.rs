@@ -116,7 +116,7 @@ pub struct Restarted {
 /// Why a command was refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no process type of this name. `known`: those of the formation.
+    /// There is no process type of this name. `known`: the process types in the formation.
     UnknownType {
         /// The name.
         name: ProcessType,

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{App, Call, Ended, until};
 use crate::texts;
 
@@ -165,6 +167,9 @@ fn s10_2_names_of_the_running_app_are_offered() {
     assert_eq!(offered(&app, "dyno why -d web."), ["web.1", "web.2"]);
     assert_eq!(offered(&app, "dyno stop -p w"), ["web", "worker"]);
     assert_eq!(offered(&app, "dyno scale w"), ["web=", "worker="]);
+    running.signal(Signal::SIGSTOP);
+    nothing_is_offered(&app, "dyno scale w");
+    running.signal(Signal::SIGCONT);
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));
     running.finish();
 }

@@ -115,7 +115,7 @@ impl<'t> Json<'_, 't> {
         }
         let string = if raw.starts_with('"') { Some(string(raw)?) } else { None };
         let value = string.as_deref().unwrap_or(raw);
-        // Each key contains those of the levels above it, so a short file can lead to very long ones.
+        // Each key contains the keys of the levels above it, so a short file can lead to very long ones.
         self.bytes += key.len() + value.len();
         if self.bytes > MAX_VALUES_BYTES {
             return Err("the names and values up to this line exceed 16 MiB in total");

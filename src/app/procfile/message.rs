@@ -1,6 +1,6 @@
 //! Messages about the problems of a Procfile.
 //!
-//! It decides nothing: `line` finds the problem of a line, the parent module those of the whole file.
+//! It decides nothing: `line` finds the problem of a line, the parent module the problems of the whole file.
 
 use super::line::{EntryLine, InvalidLine, Oddity};
 use crate::app::command::scan::Scan;
@@ -145,7 +145,7 @@ pub(crate) fn oddity(line: &SourceLine<'_>, entry: &EntryLine<'_>, odd: &Oddity<
             format!("there is whitespace between `{name}` and its colon"),
             "remove it: other tools ignore the line or fail".to_owned(),
         ),
-        // The arguments are left out, because those of `config:set` contain a value.
+        // The arguments are left out, because the arguments of `config:set` contain a value.
         Oddity::HerokuCommand => (
             format!(
                 "`{}` looks like a Heroku command, but it defines the process type `{name}`",

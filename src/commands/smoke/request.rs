@@ -52,7 +52,7 @@ impl<'a> SmokeRequest<'a> {
         self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
     }
 
-    /// Refuses a command that is written without `--` among the process types. `known`: those of the Procfile.
+    /// Refuses a command that is written without `--` among the process types. `known`: the types in the Procfile.
     ///
     /// # Errors
     /// Status 2, with the line to type.
