@@ -17,6 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep_until;
 
+use super::mounted_files::MountedFiles;
+
 /// The pause between two looks at directories without events.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
@@ -77,6 +79,8 @@ pub(super) struct FileWatcher {
     has_no_events: fn(&Path) -> bool,
     /// None: the system gives no events at all.
     events: Option<RecommendedWatcher>,
+    /// Files whose directories have no events for their changes.
+    mounted: MountedFiles,
     seen: UnboundedReceiver<Seen>,
     polled: BTreeSet<PathBuf>,
     stamps: Stamps,
@@ -108,10 +112,12 @@ impl FileWatcher {
         };
         let events = RecommendedWatcher::new(on_event, Config::default()).ok();
         let look_at = Instant::now() + BETWEEN_LOOKS;
-        Self { has_no_events, events, seen, polled: BTreeSet::new(), stamps: Stamps::new(), look_at, found: Vec::new() }
+        let mounted = MountedFiles::now();
+        let (polled, stamps, found) = (BTreeSet::new(), Stamps::new(), Vec::new());
+        Self { has_no_events, events, mounted, seen, polled, stamps, look_at, found }
     }
 
-    /// Watches a directory. One that does not exist is ignored.
+    /// Watches a directory, which is a real path. One that does not exist is ignored.
     ///
     /// # Errors
     /// Why it is looked at every 2 seconds instead.
@@ -120,7 +126,8 @@ impl FileWatcher {
             WhyPolled::NoEvents
         } else {
             let Some(events) = &mut self.events else { return self.poll(directory, WhyPolled::Limit) };
-            match events.watch(directory, RecursiveMode::NonRecursive) {
+            let all = std::iter::once(directory).chain(self.mounted.within(directory));
+            match all.map(|path| events.watch(path, RecursiveMode::NonRecursive)).collect() {
                 Ok(()) => return Ok(()),
                 Err(error) if is_limit(&error) => WhyPolled::Limit,
                 Err(_) if fs::metadata(directory).is_err() => return Ok(()),

@@ -39,6 +39,7 @@ mod log_hub;
 mod log_sessions;
 mod log_stream;
 mod lost_output;
+mod mounted_files;
 mod outlet;
 mod output;
 mod output_orders;

@@ -63,6 +63,61 @@ fn s14_1_a_directory_in_place_of_env_is_reported_until_it_is_a_file() {
 }
 
 #[test]
+fn s2_1_a_directory_that_replaces_the_usual_env_is_not_read() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+    let running = start(&app, ["--reload"]);
+    running.until_shown("level 1");
+
+    sh(&app, "rm .env; mkdir .env");
+    running.until_shown("release v2: .env: - LEVEL");
+    sh(&app, "rmdir .env; echo LEVEL=2 >.env");
+    running.until_shown("level 2");
+
+    let hint = "hint: if your config vars are in another file, name it with `-e`";
+    let warning = ["warning: .env is a directory, so it is not read", hint];
+    let said = said(&app, running);
+    assert_eq!(said, ["release v2: .env: - LEVEL", warning[0], warning[1], "release v3: .env: + LEVEL"]);
+}
+
+#[test]
+fn s14_2_changes_without_end_are_applied_while_they_last_and_after_them() {
+    let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=0\n");
+    let running = start(&app, ["--reload"]);
+    running.until_shown("level 0");
+
+    let mut level = 0;
+    // The quiet time never comes.
+    running.until("a change is applied all the same", || {
+        level += 1;
+        app.write(".env", &format!("LEVEL={level}\n"));
+        releases(&running) == 2
+    });
+    app.write(".env", "LEVEL=last\n");
+
+    running.until_shown("level last");
+    assert!(level > 10 && releases(&running) <= 4, "{level}: {}", running.stdout.text());
+    stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s14_1_a_type_that_may_exit_may_still_do_so_after_a_reload() {
+    let app = App::new("web: exec sleep 1000\nsetup: echo level $LEVEL; cat gate\n").file(".env", "LEVEL=1\n");
+    let app = app.fifo("gate");
+    let running = start(&app, ["--reload", "--can-die", "setup"]);
+    running.until_shown("level 1");
+    app.write(".env", "LEVEL=2\n");
+    running.until_shown("level 2");
+
+    app.release("gate");
+
+    running.until_shown("setup.1 | exited with code 0");
+    let web = pid_of(&app, "web.1");
+    assert_eq!(app.dyno(["ps", "web"]).run().ended, Ended::Code(0));
+    assert_eq!(pid_of(&app, "web.1"), web);
+    stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[test]
 fn s14_2_three_hundred_changes_in_a_moment_are_few_releases() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=0\n");
     let running = start(&app, ["--reload"]);

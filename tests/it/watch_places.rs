@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::harness::{App, Running};
+use nix::sys::signal::Signal;
+
+use crate::harness::{App, Ended, Running};
 use crate::reload::reloads;
 use crate::reload_watch::sh;
 use crate::running::{pid_of, start, stop, up};
@@ -64,6 +66,40 @@ fn s14_2_a_file_behind_a_bind_mount_is_watched() {
 
     running.until_shown("level 2");
     stop(&app, running);
+}
+
+#[test]
+fn s14_2_a_file_that_is_mounted_by_itself_is_watched() {
+    let app = App::new(SHOWS_LEVEL).file("host/env", "LEVEL=1\n").file(".env", "LEVEL=0\n");
+    let app = app.file("host/rb", "").file("a.rb", "");
+    let call = app.dyno(["start", "--reload", "--watch", "worker=a.rb"]);
+    let mounts = "mount --bind host/env .env; mount --bind host/rb a.rb";
+    let Some(call) = call.in_namespaces(&["--mount"], mounts) else { return };
+    let running = up(&app, call.spawn());
+    running.until_shown("level 1");
+
+    // As an editor on the host does, which knows nothing of the mount.
+    fs::write(app.path("host/env"), "LEVEL=2\n").unwrap();
+    running.until_shown("level 2");
+    fs::write(app.path("host/rb"), "changed").unwrap();
+    running.until_shown("worker restarting: a.rb changed");
+
+    stop(&app, running);
+}
+
+#[test]
+fn s13_under_the_names_of_other_tools_no_file_is_watched() {
+    for name in ["foreman", "honcho"] {
+        let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
+        let running = app.called(name, ["start"]).spawn_in_terminal();
+        running.until_shown("level 1");
+        // On a terminal `dyno` watches by now.
+        app.dyno(["restart", "worker", "--wait"]).run().expect_end(Ended::Code(0));
+
+        assert_eq!(instances(&running), 0, "{name}");
+        running.signal(Signal::SIGTERM);
+        running.finish();
+    }
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Files that another file is mounted on, as containers do with a `.env` of the host. A change of such a file is an event of
+//! the file alone: its directory has none (S14.2).
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// What this process sees mounted. The fifth field of a line is the place.
+const TABLE: &str = "/proc/self/mountinfo";
+const PLACE: usize = 4;
+
+/// The places on which something was mounted when they were looked up.
+#[derive(Debug, Default)]
+pub(super) struct MountedFiles {
+    places: Vec<PathBuf>,
+}
+
+impl MountedFiles {
+    /// As it is now; nothing if the system does not say.
+    pub(super) fn now() -> Self {
+        Self::of(&fs::read(TABLE).unwrap_or_default())
+    }
+
+    fn of(table: &[u8]) -> Self {
+        let lines = table.split(|byte| *byte == b'\n');
+        let places = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(PLACE));
+        Self { places: places.map(unescaped).collect() }
+    }
+
+    /// Those among the entries of a directory, which is a real path.
+    pub(super) fn within<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let here = self.places.iter().filter(move |place| place.parent() == Some(directory));
+        here.filter(|place| fs::metadata(place).is_ok_and(|found| !found.is_dir())).map(PathBuf::as_path)
+    }
+}
+
+/// The table writes blanks, line ends and backslashes as `\` and three octal digits.
+fn unescaped(place: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(place.len());
+    let mut rest = place;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| byte == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(escaped.unwrap_or(byte));
+        rest = if escaped.is_some() { after.get(3..).unwrap_or_default() } else { after };
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::scratch::Scratch;
+
+    #[test]
+    fn s14_2_mounted_files_of_a_directory_are_found() {
+        let scratch = Scratch::new("mounted files");
+        let (file, directory) = (scratch.file("a b\\c", "1"), scratch.path().join("directory"));
+        fs::create_dir(&directory).unwrap();
+        let line = |place: &Path| {
+            let place = place.to_str().unwrap().replace('\\', "\\134").replace(' ', "\\040");
+            format!("36 35 98:0 /x {place} rw,noatime shared:1 - ext4 /dev/a rw\n")
+        };
+        let table = [line(&file), line(&directory), "\n36 35\n".to_owned(), line(Path::new("/"))].concat();
+
+        let mounted = MountedFiles::of(table.as_bytes());
+
+        assert_eq!(mounted.within(scratch.path()).collect::<Vec<_>>(), [&file]);
+        assert_eq!(mounted.within(&directory).count(), 0);
+    }
+}
