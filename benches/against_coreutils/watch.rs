@@ -100,7 +100,7 @@ fn many_files(effort: Effort, table: &mut Table) {
     let (mut more, mut wake_ups) = (Vec::new(), Vec::new());
     for round in 0..=effort.of(9, 3) {
         let (without, before) = started(&app, &[], effort);
-        let (with, after) = started(&app, &["--watch", "web"], effort);
+        let (with, after) = started(&app, &["--reload", "--watch", "web"], effort);
         // The first round is the warm-up.
         if round > 0 {
             plain.push(without);

@@ -196,3 +196,18 @@ fn s15_3_one_that_waits_for_another_change_can_be_stopped() {
     held.returned();
     assert_eq!(env(&app), "A=1\n");
 }
+
+#[test]
+fn s15_3_a_change_that_takes_too_long_makes_others_give_up() {
+    let app = app().file(".env", "A=1\n");
+    let mut held = app.dyno([]).under(&["flock", "-F", ".", "sh", "-c", "echo held; exec sleep 1000"]).spawn();
+    held.until_shown("held\n");
+
+    let fact = ".env is still being changed by another `dyno` after 10 seconds";
+    app.refuses(&["config:set", "A=2"], 69, &error(fact, "try again later"));
+
+    held.signal(Signal::SIGKILL);
+    held.returned();
+    assert_eq!(env(&app), "A=1\n");
+    app.dyno(["config:set", "A=2"]).run().expect_end(Ended::Code(0));
+}
