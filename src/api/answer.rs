@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::app_resource::StateResource;
 use super::error::ApiError;
 use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
@@ -55,6 +56,7 @@ impl AppFacts {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
             Resource::App => ApiAnswer::json(200, &AppResource::new(self, snapshot)),
+            Resource::State => ApiAnswer::json(200, &StateResource::new(snapshot)),
             Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
             Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot, usages)),
             Resource::Dyno(name) => {

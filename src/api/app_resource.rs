@@ -35,6 +35,18 @@ pub struct AppResource {
     state: String,
 }
 
+/// The state of an app, as in its resource.
+#[derive(Debug, Serialize)]
+pub(super) struct StateResource {
+    state: &'static str,
+}
+
+impl StateResource {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        Self { state: app_state(snapshot) }
+    }
+}
+
 impl AppResource {
     pub(super) fn new(app: &AppFacts, snapshot: &Snapshot) -> Self {
         Self::named(app.name.clone(), app.root.clone(), &app.email).at(

@@ -67,6 +67,8 @@ pub enum Resource {
     Apps,
     /// The app.
     App,
+    /// Ours: only its state. `dyno ls` looks up the addresses of all apps itself, once.
+    State,
     /// A list that is always empty here, such as that of the add-ons.
     EmptyList,
     /// All dynos.
@@ -88,6 +90,12 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// Whether the answer has the address of the app.
+    #[must_use]
+    pub fn shows_url(&self) -> bool {
+        matches!(self, Self::Apps | Self::App)
+    }
+
     /// Whether it shows what the processes of dynos use.
     #[must_use]
     pub fn shows_usage(&self) -> bool {
@@ -96,6 +104,7 @@ impl Resource {
             Self::Account
             | Self::Apps
             | Self::App
+            | Self::State
             | Self::EmptyList
             | Self::Formation
             | Self::FormationOf(_)
@@ -185,6 +194,7 @@ impl ApiRequest<'_> {
         match (self.method, segments.as_slice()) {
             ("GET", ["account"]) => Ok(Asked::See(Resource::Account)),
             ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
+            ("GET", ["dyno", "state"]) => Ok(Asked::See(Resource::State)),
             ("GET", ["dyno", "why"]) => Ok(Asked::Why(None)),
             ("GET", ["dyno", "why", name]) => Ok(Asked::Why(Some((*name).to_owned()))),
             ("POST", ["dyno", "wait"]) => {

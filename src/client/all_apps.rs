@@ -66,7 +66,7 @@ pub(crate) struct AllApps {
     pub(crate) unreadable: Vec<PathBuf>,
 }
 
-/// The only field of the app resource that is needed here.
+/// The answer of a start.
 #[derive(Deserialize)]
 struct StateOfApp {
     state: SeenStartState,
@@ -110,8 +110,8 @@ fn state(directory: &RuntimeDirectory, start: &StartDescription) -> Option<SeenS
     if start.kind == StartKind::Smoke {
         return Some(SeenStartState::Smoke);
     }
-    let path = format!("/apps/{}", start.app);
-    let request = ClientRequest { method: "GET", path: &path, body: &[], patience: ANSWERS_WITHIN, notice: |_| () };
+    let request =
+        ClientRequest { method: "GET", path: "/dyno/state", body: &[], patience: ANSWERS_WITHIN, notice: |_| () };
     match directory.ask(start, &request) {
         Ok(answer) => {
             let known = serde_json::from_slice(&answer.body).map(|StateOfApp { state }| state);

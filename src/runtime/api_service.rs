@@ -16,10 +16,11 @@ use tokio::sync::oneshot;
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::calls::{self, ApiCall};
 use super::client_stream::ConnectionProgress;
+use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
-use crate::api::{ApiAnswer, ApiError, ApiRequest, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
+use crate::api::{ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
 use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
@@ -64,7 +65,9 @@ impl ApiServer {
             Asked::See(resource) => {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
                 let usages = if resource.shows_usage() { usages(&snapshot).await } else { Usages::new() };
-                self.app.answer(&resource, &snapshot, &usages)
+                let app =
+                    if resource.shows_url() { Cow::Owned(self.app_now().await) } else { Cow::Borrowed(&self.app) };
+                app.answer(&resource, &snapshot, &usages)
             }
             Asked::Do(change) => {
                 let server = Rc::clone(&self);
@@ -104,6 +107,17 @@ impl ApiServer {
         }
         let snapshot = self.ask(ApiCall::Snapshot).await?;
         Ok(self.app.named_path(path, &snapshot).into())
+    }
+
+    /// The facts about the app, with the address at which it answers now (S6.11).
+    async fn app_now(&self) -> AppFacts {
+        let mut app = self.app.clone();
+        if let Some(url) = app.url.clone() {
+            // In another thread, because the system takes milliseconds to list its sockets.
+            let answering = tokio::task::spawn_blocking(|| ListeningSockets::default().answering_url(url));
+            app.url = answering.await.ok().or(app.url);
+        }
+        app
     }
 
     async fn change(self: &Rc<Self>, change: &Change) -> Result<ApiAnswer, ApiError> {

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
+use crate::api_faults::connect;
 use crate::app::{free_port, has_ipv6};
 use crate::harness::{App, Ended};
 use crate::smoke;
@@ -21,6 +23,15 @@ fn answers(url: &str) -> bool {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer.starts_with("HTTP/1.1 200 ")
+}
+
+/// The answer of the API.
+fn asked(app: &App, path: &str) -> Value {
+    let mut stream = connect(app);
+    write!(stream, "GET {path} HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 #[test]
@@ -53,6 +64,11 @@ fn s10_6_a_detached_start_ls_and_a_second_start_name_the_ipv6_address() {
     assert!(answers(&url));
     let listed = app.dyno(["ls"]).run().stdout();
     assert!(listed.contains(&format!("  {url}  ")), "{listed}");
+    for path in ["/apps", "/apps/app"] {
+        let answer = asked(&app, path);
+        let shown = if path == "/apps" { &answer[0] } else { &answer };
+        assert_eq!(shown["web_url"], format!("{url}/"), "{path}: {answer}");
+    }
     let second = app.dyno(["start"]).run().stderr();
     assert!(second.contains(&format!("): {url}\n")), "{second}");
     crate::detached::stop(&app, &start);

@@ -33,6 +33,7 @@ fn path() -> impl Strategy<Value = String> {
         "reload",
         "restart",
         "why",
+        "state",
         "addons",
         "domains",
         "collaborators",
