@@ -242,5 +242,9 @@ mod tests {
         for text in ["", "5", "soon", "99999y"] {
             assert_eq!(since(text), None, "{text}");
         }
+        // A clock that was never set.
+        let then = moment("5m", Timestamp::UNIX_EPOCH).map(|moment| moment.to_string()).ok();
+        assert_eq!(then.as_deref(), Some("1969-12-31T23:55:00Z"));
+        assert!(moment("5m", Timestamp::MIN).is_err());
     }
 }

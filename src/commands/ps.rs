@@ -165,6 +165,18 @@ worker.10  crashed  3h 12m     -     -     -       -         0  node server.js
     }
 
     #[test]
+    fn s10_2_ps_shows_no_negative_time_after_the_clock_was_set_back() {
+        let dyno = |updated_at: &str| DynoResource { updated_at: updated_at.to_owned(), ..DynoResource::default() };
+        let shown = |updated_at: &str, now: jiff::Timestamp| cells(&dyno(updated_at), now)[1].clone();
+        let now = "2026-11-23T05:00:00Z".parse().expect("a time");
+
+        assert_eq!(shown("2026-11-23T04:59:18Z", now), "42s");
+        assert_eq!(shown("2026-11-23T05:00:01Z", now), "0s");
+        assert_eq!(shown("9999-12-30T00:00:00Z", now), "0s");
+        assert_eq!(shown("9999-12-30T00:00:00Z", jiff::Timestamp::MIN), "0s");
+    }
+
+    #[test]
     fn s10_2_dynos_of_one_name_have_their_app_or_procfile() {
         let listed = |app: &str, procfile: &str, name: &str| {
             let app = AppRef { name: app.to_owned(), ..AppRef::default() };

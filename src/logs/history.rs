@@ -159,7 +159,8 @@ impl History {
         }
         let Some(since) = since else { return low };
         let first_since = |ring: &Ring| {
-            let at = ring.entries.partition_point(|entry| entry.time < since);
+            // From the end, because the times are not in order if the clock was set meanwhile.
+            let at = ring.entries.iter().rposition(|entry| entry.time < since).map_or(0, |older| older + 1);
             ring.entries.get(at).map(|entry| entry.first)
         };
         low.max(self.wanted(filter).filter_map(|(_, ring)| first_since(ring)).min().unwrap_or(self.next))

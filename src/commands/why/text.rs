@@ -129,8 +129,10 @@ fn at_rest(why: &WhyResource) -> &'static str {
 
 fn restarts(why: &WhyResource, now: jiff::Timestamp) -> String {
     let Some(next) = &why.next_restart else { return "restarts".to_owned() };
-    let left = next.at.parse::<jiff::Timestamp>().map_or(0, |at| at.duration_since(now).as_secs().max(0));
-    format!("restarts in {}, after a pause of {} s", span(u64::try_from(left).unwrap_or(0)), next.delay)
+    let left = next.at.parse::<jiff::Timestamp>().map_or(0, |at| at.duration_since(now).as_secs());
+    // The pause does not depend on the clock, which may have been set meanwhile.
+    let left = u64::try_from(left).unwrap_or(0).min(next.delay);
+    format!("restarts in {}, after a pause of {} s", span(left), next.delay)
 }
 
 fn port_text(dyno: &Explained, port: u16) -> String {
@@ -266,6 +268,28 @@ next: dyno reload, to read the changed files
             ..Explained::default()
         };
         assert_eq!(shown(explained), expected);
+    }
+
+    #[test]
+    fn s10_2_why_shows_no_odd_times_after_the_clock_was_set() {
+        let mut why = web("crashed", LifeStage::Backoff);
+        let at = "2026-11-23T05:09:57.000Z".to_owned();
+        why.ends = vec![EndResource { at, how: "exited with code 1".to_owned(), ..EndResource::default() }];
+        why.next_restart = Some(NextRestartResource { at: "2026-11-23T05:10:04.000Z".to_owned(), delay: 8 });
+        let lines = |now: &str| {
+            let explained = Explained { why: why.clone(), ..Explained::default() };
+            let text = text(&[explained], now.parse().expect("a time"));
+            let lines = text.lines().filter(|line| line.contains("restarts in") || line.contains(" ago"));
+            lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        };
+        let headline = |left: &str| format!("web.1 has crashed and restarts in {left}, after a pause of 8 s");
+
+        let set_back = [headline("8s"), "ends       0s ago, exited with code 1 after 0.0 s".to_owned()];
+        assert_eq!(lines("2026-11-22T05:10:00Z"), set_back);
+        let set_forward = [headline("0s"), "ends       1d 0h ago, exited with code 1 after 0.0 s".to_owned()];
+        assert_eq!(lines("2026-11-24T05:10:00Z"), set_forward);
+        let up = Explained { why: web("up", LifeStage::Up), ..Explained::default() };
+        assert!(text(&[up], "2026-11-22T05:10:00Z".parse().expect("a time")).starts_with("web.1 is up, for 0s\n"));
     }
 
     #[test]

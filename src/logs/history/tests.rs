@@ -44,6 +44,26 @@ fn only(name: &str) -> LogFilter {
 }
 
 #[test]
+fn s10_4_since_finds_the_newest_lines_after_the_clock_was_set() {
+    let since = |seconds: &[i64], since: i64| -> Vec<String> {
+        let mut history = History::default();
+        for second in seconds {
+            history.push(&block("web", *second, &format!("{second}\n")));
+        }
+        let start = history.start(&LogFilter::default(), 99, Some(Timestamp::from_second(since).unwrap()));
+        read(&history, &LogFilter::default(), start).into_iter().map(|(_, text)| text).collect()
+    };
+
+    // Set back by an hour.
+    assert_eq!(since(&[3_600, 3_700, 3_800, 100, 200, 300], 150), ["200", "300"]);
+    assert_eq!(since(&[3_600, 3_700, 3_800, 3_900, 3_950, 100, 200], 150), ["200"]);
+    assert_eq!(since(&[3_600, 100], 50), ["3600", "100"]);
+    assert_eq!(since(&[3_600, 100], 4_000), [""; 0]);
+    // Set forward, and back again.
+    assert_eq!(since(&[10, 20, 9_000, 30], 15), ["20", "9000", "30"]);
+}
+
+#[test]
 fn s10_4_the_last_lines_come_in_the_order_of_their_arrival() {
     let mut history = History::default();
     for (name, text) in [("web", "1\n2\n"), ("worker", "3\n"), ("web", "4\n"), ("worker", "5\n6\n")] {
