@@ -43,6 +43,10 @@ impl Drop for Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(snapshot(MANY_TYPES))
+    }
+
+    fn start_with(snapshot: Snapshot) -> Self {
         static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("dyno-api-{}-{number}", std::process::id()));
@@ -66,7 +70,7 @@ impl Server {
         let registered = opened.register(&description).expect("registered");
         let listener = UnixListener::from_std(registered.listener().expect("a socket")).expect("a socket");
         let (calls, received) = mpsc::channel(4);
-        let app = Rc::new(App { snapshot: RefCell::new(snapshot()), commands: RefCell::default() });
+        let app = Rc::new(App { snapshot: RefCell::new(snapshot), commands: RefCell::default() });
         let run_loop = spawn_local(run_loop(received, Rc::clone(&app))).abort_handle();
         let facts = AppFacts {
             name: "app".to_owned(),
@@ -120,8 +124,10 @@ async fn answer(mut stream: UnixStream) -> (u16, Value) {
     (head[9..12].parse().expect("a status"), serde_json::from_str(body).expect("JSON"))
 }
 
-/// Answers like a run loop with one dyno, `web.1`, which is starting, and so many process types that a list of them does
-/// not fit the buffer of a socket. Answers a command after a second, and a refused one after two. Looks at waits after
+/// So many process types that a list of them does not fit the buffer of a socket.
+const MANY_TYPES: usize = 3_000;
+
+/// Answers like a run loop with one dyno, `web.1`, which is starting. Answers a command after a second, and a refused one after two. Looks at waits after
 /// each call.
 async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
     let mut waiting = Vec::new();
@@ -143,6 +149,7 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
             ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
         }
         let snapshot = app.snapshot.borrow().clone();
+        waiting.retain(|(_, answer)| !answer.is_closed());
         for (_, answer) in waiting.extract_if(.., |(is_decided, _)| is_decided(&snapshot)) {
             let _ = answer.send(snapshot.clone());
         }
@@ -192,15 +199,20 @@ fn row(process_type: ProcessType) -> Row {
     }
 }
 
-fn snapshot() -> Snapshot {
+/// An app with so many process types.
+fn snapshot(types: usize) -> Snapshot {
     let quantity = |(name, quantity): (&str, u32)| Quantity { process_type: process_type(name), quantity };
-    let others = (0..3_000).map(|number| quantity((&format!("type{number}"), 0)));
+    let others = (2..types).map(|number| quantity((&format!("type{number}"), 0)));
     let formation = [("web", 1), ("worker", 0)].map(quantity).into_iter().chain(others).collect();
     Snapshot { release: 1, formation, rows: vec![row(process_type("web"))], ..Snapshot::default() }
 }
 
+fn paused_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("built")
+}
+
 fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Server) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("built");
+    let runtime = paused_runtime();
     LocalSet::new().block_on(&runtime, async { test(Server::start()).await });
 }
 
