@@ -33,6 +33,7 @@ mod docs_examples;
 mod docs_quickstart;
 mod drop_in;
 mod env_values;
+mod every_state;
 mod explain;
 mod file_messages;
 mod first_hour_cli;

@@ -9,6 +9,7 @@ use nix::unistd::{Pid, geteuid};
 
 use crate::harness::{App, Call, Ended, Running, until};
 use crate::process_table;
+use crate::running::{dynos, pid_of, stop};
 
 /// web.1 leaves a daemon in another session behind and exits.
 const DAEMON: &str = "web: setsid sh ./daemon & read -r _ <begun; exit 3\nworker: sleep 1000\n";
@@ -155,6 +156,36 @@ fn a_hanging_exec_does_not_block_the_guardian() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
     assert!(process_table::stat(worker.pid).is_none_or(|(state, _)| state == 'Z'));
     drop(lease);
+}
+
+#[test]
+fn s10_2_a_dyno_whose_exec_hangs_can_be_changed() {
+    let app = App::new("web: ./dead\nworker: echo at work; exec sleep 1000\n").script("dead", "exec sleep 1000\n");
+    let lease = Lease::on(&app.path("dead"), &app);
+    let running = hanging(&app);
+    let worker = pid_of(&app, "worker.1");
+    let says =
+        |args: &[&str], line: &str| app.dyno([]).args(args).run().expect(Ended::Code(0), &format!("{line}\n"), "");
+    let states = || -> Vec<String> {
+        let dynos = dynos(&app);
+        dynos.iter().map(|dyno| format!("{} {}", dyno["name"], dyno["state"]).replace('"', "")).collect()
+    };
+
+    says(&["restart", "web.1"], "restarting: web.1");
+    running.until("the exec was given up", || running.stdout.text().matches("web.1    | terminated by").count() == 1);
+    assert_eq!(states(), ["web.1 starting", "worker.1 up"]);
+    says(&["scale", "web=2"], "web=2 worker=1");
+    assert_eq!(states(), ["web.1 starting", "web.2 starting", "worker.1 up"]);
+    says(&["stop", "web.1"], "stopping: web.1");
+    running.until("web.1 is down", || states() == ["web.1 down", "web.2 starting", "worker.1 up"]);
+    says(&["scale", "web=1"], "web=1 worker=1");
+    running.until("the dynos are those of the formation", || states().len() == 2);
+    drop(lease);
+    says(&["restart", "web.1"], "restarting: web.1");
+
+    running.until("both are up", || states() == ["web.1 up", "worker.1 up"]);
+    assert_eq!(pid_of(&app, "worker.1"), worker);
+    stop(&app, running).expect_end(Ended::Code(0));
 }
 
 #[test]
