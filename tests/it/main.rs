@@ -132,6 +132,7 @@ mod storm;
 mod system_messages;
 mod terminal;
 mod texts;
+mod usage;
 mod wait;
 mod watch;
 mod watch_places;
