@@ -14,6 +14,7 @@
 
 mod addresses;
 mod api_faults;
+mod api_replay;
 mod app;
 mod app_names;
 mod bad_input;
