@@ -74,6 +74,7 @@ mod ports_auto;
 mod precedence;
 mod process_table;
 mod profile;
+mod read_only;
 #[cfg(feature = "real-apps")]
 mod real_apps;
 #[cfg(feature = "real-apps")]

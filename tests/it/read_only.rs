@@ -1,0 +1,106 @@
+//! Places that not even root can write to: a read-only mount in the place of the runtime directory or of the state
+//! directory (S5.5, S10.1, S10.6).
+
+use std::path::Path;
+
+use crate::checkouts::{end, remembered, start, web_port, with_worktree};
+use crate::harness::{App, Call, Ended, RARE_PORT, error, until};
+use crate::running::{dynos, stop};
+use crate::smoke;
+
+/// A server in a worktree of the app that has the program.
+const WEB: &str = "web: echo $PORT $WEB_URL $DYNO_APP; exec ../app/listen 127.0.0.1\n";
+
+fn not_in_the_background() -> String {
+    let hint = "follow the hint above first, or leave out `--detach`";
+    error("cannot run in the background, because `dyno stop` would not find the app", hint)
+}
+
+/// Runs the call where this directory is read-only. None: that is not possible here.
+fn where_read_only(call: Call, directory: &Path) -> Option<Call> {
+    let path = directory.to_str().unwrap();
+    let line = format!(
+        "mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}' && ! touch '{path}/x' 2>/dev/null"
+    );
+    call.in_namespaces(&["--mount"], &line)
+}
+
+#[test]
+fn s10_1_a_start_runs_beside_a_read_only_runtime_directory() {
+    let app = App::new("web: echo hello\n");
+    let run = app.top().join("run");
+    let read_only = |args: &[&str]| where_read_only(app.dyno([]).args(args), &run);
+    let fact = format!("the directory `{}/dyno` cannot be used: Read-only file system", run.display());
+    let hint = "set `XDG_RUNTIME_DIR` to a directory that you own";
+
+    let Some(call) = read_only(&["start", "-p", RARE_PORT]) else { return };
+    let finished = call.run();
+    finished.expect_end(Ended::Code(0));
+    let warning = format!("warning: commands such as `dyno ps` will not find this start: {fact}\nhint: {hint}\n");
+    assert_eq!(finished.stderr(), warning);
+    assert_eq!(finished.lines_of("web.1")[1], "hello");
+
+    let refused = read_only(&["start", "--detach", "-p", RARE_PORT]).unwrap();
+    refused.run().expect(Ended::Code(69), "", &format!("{warning}{}", not_in_the_background()));
+    read_only(&["ls"]).unwrap().run().expect(Ended::Code(0), "", "no app is running\n");
+}
+
+#[test]
+fn s10_1_a_running_app_is_found_in_a_read_only_runtime_directory() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let running = crate::running::start(&app, ["-p", RARE_PORT]);
+    let run = app.top().join("run");
+    let read_only = |args: &[&str]| where_read_only(app.dyno([]).args(args), &run);
+
+    let Some(listed) = read_only(&["ls"]) else { return };
+    let listed = listed.run();
+    listed.expect_end(Ended::Code(0));
+    assert!(listed.stdout().lines().nth(1).is_some_and(|line| line.starts_with("app   up")), "{}", listed.stdout());
+    read_only(&["restart", "--wait"]).unwrap().run().expect(Ended::Code(0), "restarting: worker.1\n", "");
+    // Another start cannot lock anything there.
+    let other = read_only(&["start", "--name", "copy", "--detach", "-p", "auto"]).unwrap().run();
+    other.expect_end(Ended::Code(69));
+    let warning = "warning: commands such as `dyno ps` will not find this start: Read-only file system\n";
+    let stderr = other.stderr();
+    assert!(stderr.starts_with(warning) && stderr.ends_with(&not_in_the_background()), "{stderr}");
+
+    assert_eq!(dynos(&app).len(), 1);
+    stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s5_5_with_a_read_only_state_directory_the_hash_decides() {
+    let app = with_worktree(smoke::app(WEB), "fix-1", WEB);
+    let home = app.top().join("home");
+    let read_only = |args: &[&str]| {
+        let call = app.dyno([]).args(args).directory(&app.path("../fix-1"));
+        where_read_only(call, &home)
+    };
+    if read_only(&["start"]).is_none() {
+        return;
+    }
+    let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
+    let before = remembered(&app);
+    let ports = |port: &str| format!("ports of this worktree: web.1 {port}\n");
+
+    // What is remembered can still be read. Another program may have the port for a moment.
+    until("the worktree has its port again", || {
+        let running = read_only(&["start"]).unwrap().spawn();
+        running.until_shown(" http");
+        let finished = end(running);
+        web_port(&finished) == port && finished.stderr() == ports(&port.to_string())
+    });
+    std::fs::remove_dir_all(home.join(".local")).unwrap();
+    let mut detached = read_only(&["start", "--detach"]).unwrap().spawn();
+    let returned = detached.returned();
+    returned.expect_end(Ended::Code(0));
+    let url = returned.stdout();
+    let chosen = url.trim_end().rsplit(':').next().unwrap();
+    let warning = "warning: cannot remember the ports of this checkout: Read-only file system\n\
+                   hint: set `XDG_STATE_HOME` to a directory that you can write to, or choose the ports with `-p`\n";
+    assert_eq!(returned.stderr(), format!("{}{warning}", ports(chosen)));
+    let listed = read_only(&["ls"]).unwrap().run();
+    assert!(listed.stdout().contains(&format!("  http://127.0.0.1:{chosen}  ")), "{}", listed.stdout());
+    read_only(&["stop"]).unwrap().run().expect_end(Ended::Code(0));
+    assert_eq!((before.lines().count(), remembered(&app).as_str()), (1, ""));
+}
