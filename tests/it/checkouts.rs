@@ -95,6 +95,27 @@ fn s5_5_other_checkouts_leave_5000_only_if_a_server_needs_that_port() {
 }
 
 #[test]
+fn s5_5_explain_port_names_the_program_that_uses_5000() {
+    let app = App::new(TWO);
+    let held = held_5000();
+    let name = fs::read_to_string("/proc/self/comm").unwrap();
+
+    // Another program may take a port in between.
+    until("both name the same ports", || {
+        let explained = app.dyno(["config", "--explain", "PORT"]).run();
+        explained.expect_end(Ended::Code(0));
+        let started = end(start(&app, "", &[], &["web.1", "worker.1"]));
+        let port = web_port(&started);
+        let stderr = String::from_utf8(started.stderr).unwrap();
+        let by = format!("port 5000 is in use by `{}` (pid {}): using {port}\n", name.trim_end(), std::process::id());
+        assert!(held.is_none() || stderr == by, "{stderr}");
+        let list = format!("web.1 {port}, worker.1 {}", port + 10);
+        String::from_utf8_lossy(&explained.stdout)
+            == format!("base {port} because port 5000 is in use; {list}\n  {stderr}")
+    });
+}
+
+#[test]
 fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
@@ -110,6 +131,29 @@ fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
     assert_eq!(replaced.stderr(), line);
     assert!(remembered(&app).starts_with(&before));
     end(other);
+}
+
+#[test]
+fn s5_5_a_block_of_which_another_run_has_reserved_a_part_is_replaced() {
+    let app = with_worktree(App::new(TWO), "fix-1", TWO);
+    let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
+    let before = remembered(&app);
+    // The port of `worker.1`, and one that only more dynos would need. Nothing listens there.
+    for taken in [port + 10, port + 50] {
+        let other = start(&app, "", &["-p", &taken.to_string(), "web"], &["web.1"]);
+
+        let replaced = end(start(&app, "../fix-1", &[], &["web.1", "worker.1"]));
+
+        let new = web_port(&replaced);
+        assert!(new != port && new.is_multiple_of(100), "{new}");
+        assert_eq!(said(&replaced, "worker.1").0, new + 10);
+        let why = format!("port {taken} is in use by ../app (dyno, web.1)");
+        let line = format!("ports of this worktree for this run ({why}): web.1 {new}, worker.1 {}\n", new + 10);
+        assert_eq!(replaced.stderr(), line);
+        assert!(remembered(&app).starts_with(&before));
+        end(other);
+    }
+    until("the worktree has its port again", || web_port(&end(start(&app, "../fix-1", &[], &["web.1"]))) == port);
 }
 
 #[test]
