@@ -80,6 +80,8 @@ mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_checkouts;
 #[cfg(feature = "real-apps")]
+mod real_apps_databases;
+#[cfg(feature = "real-apps")]
 mod real_apps_editors;
 #[cfg(feature = "real-apps")]
 mod real_apps_formation;
