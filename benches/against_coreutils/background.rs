@@ -1,13 +1,14 @@
 //! An app in the background (S10.6): how fast `start --detach` returns, what the idle app costs, and how fast `ls` finds
-//! twenty of them.
+//! twenty of them in git worktrees.
 
+use std::fs;
 use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
 use crate::app::App;
 use crate::processes::{self, AtRest};
-use crate::roles::{milliseconds, nanoseconds, report_and_wait};
+use crate::roles::{listen_and_wait, milliseconds, nanoseconds, report_and_wait};
 use crate::table::{Limit, Table};
 
 const DYNO: &str = env!("CARGO_BIN_EXE_dyno");
@@ -30,7 +31,8 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     let app = App::with(&[("a", &line), ("b", &line), ("c", &line)]);
     start(&app, effort, table);
     idle(&app, effort, table);
-    list(&app, effort, table);
+    drop(app);
+    list(effort, table);
 }
 
 fn start(app: &App, effort: Effort, table: &mut Table) {
@@ -68,24 +70,36 @@ fn idle(app: &App, effort: Effort, table: &mut Table) {
     table.alone(&what("PSS"), &[megabytes], "MB", Limit::AtMost(IDLE_MB));
 }
 
-fn list(app: &App, effort: Effort, table: &mut Table) {
-    let names: Vec<String> = (1..=APPS).map(|n| format!("n{n}")).collect();
+/// Twenty git worktrees of one app, each with a web server.
+fn list(effort: Effort, table: &mut Table) {
+    let app = App::idle();
+    let fifo = app.path("reports");
+    let fifo = fifo.to_str().unwrap();
+    let (web, other) = (listen_and_wait(fifo), report_and_wait(fifo));
+    let names: Vec<String> = (1..=APPS).map(|n| format!("fix-{n}")).collect();
     for name in &names {
-        let start = ["start", "--detach", "--name", name, "-p", "auto"];
-        app.time(DYNO, &start).expect("`start --detach` succeeds");
+        let of_git = app.path(&format!(".git/worktrees/{name}"));
+        fs::create_dir_all(&of_git).unwrap();
+        fs::write(of_git.join("commondir"), "../..\n").unwrap();
+        fs::write(of_git.join("HEAD"), format!("ref: refs/heads/{name}\n")).unwrap();
+        fs::create_dir(app.path(name)).unwrap();
+        fs::write(app.path(name).join(".git"), format!("gitdir: {}\n", of_git.display())).unwrap();
+        let procfile = format!("web: {web}\nworker: {other}\nclock: {other}\n");
+        fs::write(app.path(name).join("Procfile"), procfile).unwrap();
+        app.time(DYNO, &["start", "--detach", "-d", name]).expect("`start --detach` succeeds");
     }
     app.wait_for_reports(APPS * DYNOS);
     let (mut ls, mut ps) = (Vec::new(), Vec::new());
     for round in 0..=effort.of(40, 9) {
         let listed = app.time(DYNO, &["ls"]).expect("`ls` succeeds");
-        let shown = app.time(DYNO, &["ps", "--name", "n1"]).expect("`ps` succeeds");
+        let shown = app.time(DYNO, &["ps", "--root", "fix-1"]).expect("`ps` succeeds");
         if round > 0 {
             ls.push(listed);
             ps.push(shown);
         }
     }
     for name in &names {
-        app.time(DYNO, &["stop", "--name", name]).expect("`stop` succeeds");
+        app.time(DYNO, &["stop", "--root", name]).expect("`stop` succeeds");
     }
-    table.against(&format!("  `ls` of {APPS} apps, `ps`"), [&ls, &ps], "ms", Limit::AtMost(LS_TO_PS));
+    table.against(&format!("  `ls` of {APPS} worktrees, `ps`"), [&ls, &ps], "ms", Limit::AtMost(LS_TO_PS));
 }

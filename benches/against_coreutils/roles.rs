@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,6 +36,11 @@ pub(crate) fn report_and_wait(fifo: &str) -> String {
     format!("{} report-and-wait {fifo}", program())
 }
 
+/// The same for a process that also listens on its `PORT`.
+pub(crate) fn listen_and_wait(fifo: &str) -> String {
+    format!("{} listen-and-wait {fifo}", program())
+}
+
 fn program() -> String {
     let path = std::env::current_exe().unwrap();
     let path = path.to_str().expect("the path of this program is UTF-8");
@@ -57,15 +63,22 @@ pub(crate) fn milliseconds(nanoseconds: u128) -> f64 {
 pub(crate) fn play(words: &[String], begun: SystemTime) -> bool {
     match words {
         [role, lines] if role == "produce" => write_lines(lines.parse().unwrap()),
-        [role, fifo] if role == "report-and-wait" => {
-            let report = format!("{} {}\n", nanoseconds(begun), std::process::id());
-            // One short write, which stays in one piece even if many processes write at once.
-            OpenOptions::new().write(true).open(fifo).unwrap().write_all(report.as_bytes()).unwrap();
-            while poll(&mut [], PollTimeout::NONE) == Err(Errno::EINTR) {}
+        [role, fifo] if role == "report-and-wait" => report_until_signalled(begun, fifo),
+        [role, fifo] if role == "listen-and-wait" => {
+            let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
+            let _server = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            report_until_signalled(begun, fifo);
         }
         _ => return false,
     }
     true
+}
+
+fn report_until_signalled(begun: SystemTime, fifo: &str) {
+    let report = format!("{} {}\n", nanoseconds(begun), std::process::id());
+    // One short write, which stays in one piece even if many processes write at once.
+    OpenOptions::new().write(true).open(fifo).unwrap().write_all(report.as_bytes()).unwrap();
+    while poll(&mut [], PollTimeout::NONE) == Err(Errno::EINTR) {}
 }
 
 /// Writes straight to the descriptor: the standard library's stdout would look for line ends first.
