@@ -46,14 +46,16 @@ enum StopStage {
     Ordered(u32),
     /// These programs have been signalled. The rest follows when they have ended.
     First(Vec<Identity>),
-    /// Everything gets the signal, for this many more scans.
-    Rest(u32),
+    /// Everything that the next scan finds gets the signal.
+    Rest,
+    /// So does everything that the last scan may have missed, for this many more scans.
+    Missed(u32),
 }
 
 impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
-        let stage = if everything { StopStage::Rest(STOP_SCANS) } else { StopStage::Ordered(STOP_SCANS) };
+        let stage = if everything { StopStage::Rest } else { StopStage::Ordered(STOP_SCANS) };
         Self { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() }
     }
 
@@ -63,7 +65,7 @@ impl Stop {
 
     /// From the next scan on, all processes of the run get the signal, filters too.
     pub(super) fn include_everything(&mut self) {
-        self.stage = StopStage::Rest(STOP_SCANS);
+        self.stage = StopStage::Rest;
         self.spared.clear();
     }
 
@@ -81,13 +83,13 @@ impl Stop {
         programs: &mut dyn Programs,
     ) -> Vec<Process> {
         let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
-        let (mut due, stage) = match std::mem::replace(&mut self.stage, StopStage::Rest(0)) {
+        let (mut due, stage) = match std::mem::replace(&mut self.stage, StopStage::Rest) {
             StopStage::Ordered(scans) if scans > 0 && !scan.is_settled => (Vec::new(), StopStage::Ordered(scans - 1)),
             StopStage::Ordered(_) => {
                 let FirstToStop { programs, shells, filters } = first_to_stop(scan.table, leader, programs);
                 self.spared = filters.iter().map(Process::identity).collect();
                 if programs.is_empty() {
-                    (processes.to_vec(), StopStage::Rest(scans_left))
+                    (processes.to_vec(), StopStage::Missed(scans_left))
                 } else {
                     let stage = StopStage::First(programs.iter().map(Process::identity).collect());
                     ([programs, shells].concat(), stage)
@@ -96,13 +98,29 @@ impl Stop {
             StopStage::First(first) if first.iter().any(|program| programs.is_running(*program)) => {
                 (Vec::new(), StopStage::First(first))
             }
-            StopStage::First(_) => (processes.to_vec(), StopStage::Rest(scans_left)),
-            StopStage::Rest(0) => (Vec::new(), StopStage::Rest(0)),
-            StopStage::Rest(scans) => (processes.to_vec(), StopStage::Rest(scans_left.min(scans - 1))),
+            StopStage::First(_) | StopStage::Rest => (processes.to_vec(), StopStage::Missed(scans_left)),
+            StopStage::Missed(0) => (Vec::new(), StopStage::Missed(0)),
+            StopStage::Missed(scans) => {
+                (self.not_started_to_clean_up(scan.table, processes), StopStage::Missed(scans_left.min(scans - 1)))
+            }
         };
         self.stage = stage;
         due.retain(|process| !self.spared.contains(&process.identity()) && self.claim(process.identity()));
         due
+    }
+
+    /// Those of these processes that no process which has had the signal has started, directly or through others. A
+    /// program that is started after the signal usually cleans up, and must not be interrupted.
+    fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
+        let mut below = BTreeSet::new();
+        let has_had_it = |process: &&Process| self.signalled.contains(&process.identity());
+        let signalled: BTreeSet<Pid> = table.processes.iter().filter(has_had_it).map(|process| process.pid).collect();
+        for process in &table.processes {
+            if signalled.contains(&process.parent) || below.contains(&process.parent) {
+                below.insert(process.pid);
+            }
+        }
+        processes.iter().filter(|process| !below.contains(&process.pid)).copied().collect()
     }
 }
 
@@ -287,6 +305,21 @@ mod tests {
 
         assert_eq!(due(&mut stop, &[shell], false, &mut known), [0; 0]);
         assert_eq!(due(&mut stop, &[shell, program, worker], true, &mut known), [10, 11]);
+    }
+
+    #[test]
+    fn s6_6_what_a_scan_missed_gets_the_signal_but_not_a_clean_up() {
+        // The server 10 has started the script 12, which runs the program 13. The first scan has missed the daemon 11.
+        let (server, daemon) = (process(10, 1), process(11, 1));
+        let clean_up = [process(12, 10), process(13, 12)];
+        let mut stop = Stop::new(15, true);
+        let mut known = KnownProcesses(&[], &[], &[]);
+        assert_eq!(due(&mut stop, &[server], false, &mut known), [10]);
+
+        let all = [&[server, daemon][..], &clean_up].concat();
+        assert_eq!(due(&mut stop, &all, false, &mut known), [11]);
+        stop.include_everything();
+        assert_eq!(due(&mut stop, &all, true, &mut known), [12, 13]);
     }
 
     #[test]

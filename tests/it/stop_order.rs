@@ -94,6 +94,31 @@ fn s6_6_heroku_sends_the_signal_to_everything_at_once() {
 }
 
 #[test]
+fn s6_6_the_name_honcho_sends_the_signal_to_everything_at_once() {
+    let app = app_with_pool("web: POOL '. ./task'\n");
+    let dyno = up(app.called("honcho", ["start"]));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let mut lines = dyno.finish().lines_of("web.1")[2..].to_vec();
+    lines.sort();
+    assert_eq!(lines, ["exited with code 0", "leader: TERM", "task lost", "worker: exit status: 1"]);
+}
+
+#[test]
+fn s6_6_the_name_foreman_sends_the_signal_to_the_leader_alone() {
+    let app = app_with_pool("web: POOL '. ./task'\n");
+    let dyno = up(app.called("foreman", ["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.until_shown("leader: TERM");
+    app.release("go");
+
+    let lines = dyno.finish().lines_of("web.1")[2..].to_vec();
+    assert_eq!(lines, ["leader: TERM", "task done", "worker: exit status: 0", "exited with code 0"]);
+}
+
+#[test]
 fn s6_6_workers_get_the_signal_before_the_grace_expires() {
     let app = app_with_pool("web: POOL '. ./task'\n");
 
@@ -121,11 +146,24 @@ fn s6_6_the_rest_gets_the_signal_when_the_program_has_ended() {
     assert_eq!(lines, ["exited with code 0", "helper: TERM", "leader: TERM", "worker: exit status: 0"]);
 }
 
+/// Cleans up after SIGTERM with programs that must not get the signal, too. Creates the file `cleaned` at the end.
+const SERVER: &str = "clean() {\n\
+                      \x20   for step in 1 2 3; do sleep 0.1 || echo \"step $step failed\"; done\n\
+                      \x20   >cleaned\n\
+                      \x20   echo clean\n\
+                      \x20   exit 0\n\
+                      }\n\
+                      trap clean TERM\n\
+                      echo up\n\
+                      while :; do read -r _ <never; done 2>/dev/null\n";
+
+fn app_with_server(procfile: &str) -> App {
+    App::new(procfile).file("server", SERVER).fifo("never")
+}
+
 #[test]
 fn s6_6_programs_that_are_started_to_clean_up_get_no_signal() {
-    let server = "trap 'for step in 1 2 3; do sleep 0.1 || echo \"step $step failed\"; done; echo clean; exit 0' TERM\n\
-                  echo up\nwhile :; do read -r _ <never; done 2>/dev/null\n";
-    let app = App::new("web: setsid -w sh ./server\n").file("server", server).fifo("never");
+    let app = app_with_server("web: setsid -w sh ./server\n");
     let dyno = up(app.dyno(["start", "-t", "300"]));
 
     dyno.signal(Signal::SIGTERM);
@@ -133,6 +171,42 @@ fn s6_6_programs_that_are_started_to_clean_up_get_no_signal() {
     let mut lines = dyno.finish().lines_of("web.1")[2..].to_vec();
     lines.sort();
     assert_eq!(lines, ["clean", "terminated by SIGTERM"]);
+}
+
+// worker.1 makes every scan miss something, so that each stage of the stop is repeated.
+#[test]
+fn s6_6_clean_up_gets_no_signal_while_other_processes_come_and_go() {
+    let restless = "trap '' TERM\nwhile [ ! -e cleaned ]; do (exit 0); done\n";
+    for args in [&[][..], &["--stop-all", "all"]] {
+        let app = app_with_server("web: setsid -w sh ./server\nworker: sh ./restless\n").file("restless", restless);
+        let dyno = up(app.dyno(["start", "-t", "300"]).args(args));
+        dyno.until_shown("worker.1 | started");
+
+        dyno.signal(Signal::SIGTERM);
+
+        let finished = dyno.finish();
+        let mut lines = finished.lines_of("web.1")[2..].to_vec();
+        lines.sort();
+        assert_eq!(lines, ["clean", "terminated by SIGTERM"], "{args:?}\n{}", finished.stdout());
+    }
+}
+
+#[test]
+fn s6_6_the_clean_up_of_a_nested_start_gets_no_signal() {
+    for (command, name) in [("exec", "dyno"), ("cd . &&", "dyno"), ("exec", "honcho"), ("exec", "foreman")] {
+        let app = app_with_server(&format!("web: {command} ../{name} start -f inner\n"))
+            .file("inner", "api: sh ./server\njob: setsid -w sh ./server\n");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join(name)).unwrap();
+        let dyno = app.dyno(["start", "-t", "300", "-e", ""]).spawn();
+        dyno.until("both servers are up", || dyno.stdout.text().matches("| up\n").count() == 2);
+
+        dyno.signal(Signal::SIGTERM);
+
+        let finished = dyno.finish();
+        let lines = finished.lines_of("web.1");
+        let count = |end: &str| lines.iter().filter(|line| line.ends_with(end)).count();
+        assert_eq!((count("| clean"), count("failed")), (2, 0), "{command} {name}\n{}", finished.stdout());
+    }
 }
 
 #[test]
