@@ -68,6 +68,7 @@ mod output;
 mod output_ends;
 mod output_flow;
 mod output_streams;
+mod pid_reuse;
 mod places;
 mod ports;
 mod ports_auto;
@@ -79,6 +80,8 @@ mod read_only;
 mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_checkouts;
+#[cfg(feature = "real-apps")]
+mod real_apps_daemons;
 #[cfg(feature = "real-apps")]
 mod real_apps_databases;
 #[cfg(feature = "real-apps")]
