@@ -51,6 +51,19 @@ fn s6_11_the_log_names_the_ipv6_address_if_only_that_answers() {
 }
 
 #[test]
+fn s6_11_the_log_names_another_loopback_address_if_only_that_answers() {
+    let (app, port) = (smoke::app("web: exec ./listen 127.0.0.2\n"), free_port().to_string());
+    let running = app.dyno(["start", "--urls", "-p", &port]).spawn();
+    running.until_shown("web.1  | listening on http://");
+
+    assert!(answers(&format!("http://127.0.0.2:{port}")));
+
+    running.signal(Signal::SIGTERM);
+    let lines = running.finish().lines_of("web.1");
+    assert!(lines.contains(&format!("listening on http://127.0.0.2:{port}")), "{lines:?}");
+}
+
+#[test]
 fn s10_6_a_detached_start_ls_and_a_second_start_name_the_ipv6_address() {
     if !has_ipv6() {
         return;

@@ -5,7 +5,7 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::app::example;
+use crate::app::{example, free_port};
 use crate::harness::{App, Ended, until};
 use crate::process_table;
 
@@ -87,6 +87,37 @@ fn s6_10_a_daemon_seen_with_its_parent_belongs_to_the_run_of_the_parent() {
 
     let finished = dyno.finish();
     assert!(finished.lines_of("web.1").contains(&"left sh (pid PID) running; stopped it too".to_owned()));
+}
+
+// Another dyno is alive, so the time of its start does not say where the daemon comes from. Its session and group are those
+// of a process that has ended before anyone looked.
+#[test]
+fn s6_10_a_restart_never_meets_its_own_daemon_that_has_one_trace() {
+    let by_port = format!("{} 127.0.0.1 >begun 2>/dev/null </dev/null & echo $! >pid", example("listen").display());
+    for daemon in [by_port.as_str(), "sh ./daemon 2>/dev/null </dev/null &"] {
+        let app = App::new("web: ./web\nworker: exec sleep 1000\n")
+            .script(
+                "web",
+                "[ -e second ] && kill -0 $(cat pid) 2>/dev/null && echo it lives\n[ -e second ] && exit 4\n\
+                 env -i PORT=$PORT setsid sh ./start\nread -r _ <begun; >second; read -r _ <go; exit 3\n",
+            )
+            .file("start", daemon)
+            .file("daemon", DAEMON)
+            .fifo("begun")
+            .fifo("never")
+            .fifo("go");
+        let dyno = app.dyno(["start", "--restart", "--max-restarts", "1", "-p", &free_port().to_string()]).spawn();
+        dyno.until_shown("worker.1 | started");
+        app.release("go");
+        dyno.until_shown("web.1    | exited with code 4");
+
+        dyno.signal(Signal::SIGTERM);
+
+        let finished = dyno.finish();
+        let lines = finished.lines_of("web.1");
+        assert!(!lines.contains(&"it lives".to_owned()), "{daemon}\n{}", finished.stdout());
+        assert!(!finished.stdout().contains("left behind"), "{daemon}\n{}", finished.stdout());
+    }
 }
 
 #[test]

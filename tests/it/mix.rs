@@ -1,5 +1,6 @@
 //! A random mix of what can happen to a run: crashes, restarts, forks, sessions, stopped processes, a slow reader and
-//! every way to end, including `kill -9` of `dyno` or its guardian. No process may be left, and no line may be missing.
+//! every way to end, including `kill -9` of `dyno` or its guardian. No process may be left, and no line may be missing, in
+//! the output and in the log files.
 //!
 //! `DYNO_MIX_ROUNDS` makes the test longer; `DYNO_MIX_SEED` repeats a failure.
 
@@ -108,15 +109,36 @@ fn round(random: &mut Random) {
     reader.wait().unwrap();
 
     let text = fs::read_to_string(&shown).unwrap();
-    let context = format!("{habits:?} ended with {ended:?}\n{text}");
-    let shown = lines_of_runs(&text, &context);
+    let context = format!("{habits:?} ended with {ended:?}");
+    let (of_dynos, of_all) = log_files(&app);
+    for (place, text) in [("the output", text), ("the files of the dynos", of_dynos), ("all.log", of_all)] {
+        assert_complete(&app, end, &text, &format!("{place}, {context}\n{text}"));
+    }
+}
+
+/// Asserts that every run which has written all its lines is complete in this text, and that no other run has a gap.
+fn assert_complete(app: &App, end: End, text: &str, context: &str) {
+    let shown = lines_of_runs(text, context);
     if end != End::MainKilled {
         for entry in fs::read_dir(app.path("")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let Some(pid) = name.strip_prefix("done-") else { continue };
-            assert_eq!(shown.get(pid), Some(&LINES), "run {pid} of {context}");
+            assert_eq!(shown.get(pid), Some(&LINES), "run {pid} in {context}");
         }
     }
+}
+
+/// The log files of all dynos, one after another, and `all.log`. A last line without its end is left out: `kill -9` of
+/// `dyno` may interrupt a write.
+fn log_files(app: &App) -> (String, String) {
+    let (mut of_dynos, mut of_all) = (String::new(), String::new());
+    for entry in fs::read_dir(app.path("log")).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
+        if entry.file_name() == "all.log" { &mut of_all } else { &mut of_dynos }.push_str(complete);
+    }
+    (of_dynos, of_all)
 }
 
 /// Copies the output to a file. It is slow because the `read` of a shell reads byte by byte.
@@ -156,7 +178,7 @@ fn lines_of_runs<'a>(text: &'a str, context: &str) -> BTreeMap<&'a str, usize> {
         let (pid, number) = line.split_once(' ').unwrap();
         let count = shown.entry(pid).or_insert(0);
         *count += 1;
-        assert_eq!(number.parse(), Ok(*count), "run {pid} of {context}");
+        assert_eq!(number.parse(), Ok(*count), "run {pid} in {context}");
     }
     shown
 }

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 
 use crate::harness::{App, Ended, until};
+use crate::smoke;
 
 #[test]
 fn s5_4_a_block_with_a_listening_port_is_skipped() {
@@ -45,11 +46,25 @@ fn leave_time_wait(port: u16) -> std::io::Result<()> {
 #[test]
 fn s5_4_a_port_in_time_wait_is_skipped() {
     let app = App::new("web: echo $PORT\n");
-    let chosen = || {
+    assert_time_wait_is_skipped(|| {
         let finished = app.dyno(["start", "-p", "auto"]).run();
         finished.expect_end(Ended::Code(0));
-        finished.lines_of("web.1")[1].parse::<u16>().unwrap()
-    };
+        finished.lines_of("web.1")[1].parse().unwrap()
+    });
+}
+
+#[test]
+fn s19_1_a_smoke_test_skips_a_port_in_time_wait() {
+    let app = smoke::app("web: ./listen\n");
+    assert_time_wait_is_skipped(|| {
+        let finished = app.dyno(["smoke", "--settle", "0", "--", "true"]).run();
+        finished.expect_end(Ended::Code(0));
+        smoke::ports(&finished.stderr())[0].parse().unwrap()
+    });
+}
+
+/// Asserts that the port of web.1 changes when it is in `TIME_WAIT`. `chosen`: makes a run, and returns its port.
+fn assert_time_wait_is_skipped(chosen: impl Fn() -> u16) {
     let mut port = 0;
     // Another program may take the port first: then try the next one.
     until("the next port is in TIME_WAIT", || {

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
-use crate::harness::{App, Call, Ended, Running, until};
+use crate::harness::{App, Call, Ended, Running, error, until};
 use crate::process_table;
 use crate::running::{dynos, pid_of, stop};
 
@@ -30,6 +30,10 @@ fn with_foreign_proc(call: Call) -> Call {
     call.under(&[&["unshare", "--pid", "--fork", "--kill-child"][..], as_root()].concat())
 }
 
+/// Each way to lose `/proc`, and what `dyno` says about it.
+const NO_PROC: [(fn(Call) -> Call, &str); 2] =
+    [(without_proc, "is not mounted"), (with_foreign_proc, "belongs to another pid namespace")];
+
 fn as_root() -> &'static [&'static str] {
     if geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] }
 }
@@ -43,10 +47,7 @@ fn warning(why: &str) -> String {
 
 #[test]
 fn s6_10_without_proc_start_warns_and_leaves_no_process_behind() {
-    for (call, why) in [
-        (without_proc as fn(Call) -> Call, "is not mounted"),
-        (with_foreign_proc as fn(Call) -> Call, "belongs to another pid namespace"),
-    ] {
+    for (call, why) in NO_PROC {
         let app = with_daemon();
 
         let finished = call(app.dyno(["start"])).run();
@@ -73,14 +74,15 @@ fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
 
 #[test]
 fn s6_10_without_proc_a_smoke_test_is_refused() {
-    let finished = without_proc(with_daemon().dyno(["smoke", "--", "true"])).run();
+    for (call, why) in NO_PROC {
+        let fact = format!("`/proc` {why}: a smoke test cannot see whether its dynos listen");
 
-    finished.expect(
-        Ended::Code(70),
-        "",
-        "error: `/proc` is not mounted: a smoke test cannot see whether its dynos listen\n\nhint: mount it: `mount -t proc \
-         proc /proc`\n",
-    );
+        call(with_daemon().dyno(["smoke", "--", "true"])).run().expect(
+            Ended::Code(70),
+            "",
+            &error(&fact, "mount it: `mount -t proc proc /proc`"),
+        );
+    }
 }
 
 #[test]
@@ -244,25 +246,47 @@ fn s6_7_a_daemon_without_its_main_thread_is_gone_before_the_next_run() {
     assert!(finished.lines_of("web.1").contains(&"left python3 (pid PID) running; stopped it too".to_owned()));
 }
 
+/// Makes the call run in a new pid namespace with the `/proc` of the outer one. The first process of a namespace takes all
+/// others with it, so here it is a shell that outlives `dyno` until something is written to the fifo `over`.
+fn below_another_process(call: Call) -> Call {
+    let first = "\"$0\" \"$@\"; status=$?; read -r _ <over; exit $status";
+    with_foreign_proc(call).under(&["sh", "-c", first])
+}
+
+/// The process of this run with this name.
+fn named(dyno: &Running, name: &str) -> Option<Pid> {
+    let is_named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|is| is.trim() == name);
+    dyno.processes().iter().map(|process| process.pid).find(is_named).map(Pid::from_raw)
+}
+
+#[test]
+fn s6_10_beside_a_foreign_proc_no_process_outlives_a_killed_dyno() {
+    let app = App::new("web: sleep 1000 & setsid sleep 1001 & exec sleep 1002\n").fifo("over");
+    let dyno = below_another_process(app.dyno(["start"])).spawn();
+    let sleepers = || dyno.of_dynos().iter().filter(|process| process.command.starts_with("sleep ")).count();
+    dyno.until("all three sleep", || sleepers() == 3);
+
+    kill(named(&dyno, "dyno").unwrap(), Signal::SIGKILL).unwrap();
+
+    // Their namespace lives on.
+    dyno.until("they are gone", || dyno.of_dynos().is_empty() && named(&dyno, "dyno-guardian").is_none());
+    app.release("over");
+    dyno.finish().expect_end(Ended::Code(137));
+}
+
 // The child of `dyno` that no dyno has started is the only one that writes to `written`.
 #[test]
 fn s6_10_beside_a_foreign_proc_a_lost_guardian_costs_only_dynos() {
     let app = App::new("web: exec sleep 1000\n").fifo("last").fifo("over");
     let foreign =
         "{ env -i sh -c 'echo >begun; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";
-    // The first process of a namespace takes all others with it, so it must outlive `dyno`.
-    let first = "\"$0\" \"$@\"; status=$?; read -r _ <over; exit $status";
-    let dyno = with_foreign_proc(app.dyno(["start"])).under(&["sh", "-c", first]).after(foreign).spawn();
+    let dyno = below_another_process(app.dyno(["start"])).after(foreign).spawn();
     dyno.until_shown("started");
     dyno.until("the foreign child runs", || app.has("begun"));
-    let named = |name: &str| {
-        let is_named = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|is| is.trim() == name);
-        dyno.processes().iter().map(|process| process.pid).find(is_named)
-    };
 
-    kill(Pid::from_raw(named("dyno-guardian").unwrap()), Signal::SIGKILL).unwrap();
+    kill(named(&dyno, "dyno-guardian").unwrap(), Signal::SIGKILL).unwrap();
 
-    dyno.until("`dyno` has ended", || named("dyno").is_none());
+    dyno.until("`dyno` has ended", || named(&dyno, "dyno").is_none());
     app.release("last");
     until("the foreign child writes its last line", || {
         fs::read_to_string(app.path("written")).is_ok_and(|it| it == "go\n")
