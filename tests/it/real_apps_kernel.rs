@@ -30,8 +30,10 @@ fn with_foreign_proc(call: Call) -> Call {
     call.under(&[&["unshare", "--pid", "--fork", "--kill-child"][..], as_root()].concat())
 }
 
+type InNamespaces = fn(Call) -> Call;
+
 /// Each way to lose `/proc`, and what `dyno` says about it.
-const NO_PROC: [(fn(Call) -> Call, &str); 2] =
+const NO_PROC: [(InNamespaces, &str); 2] =
     [(without_proc, "is not mounted"), (with_foreign_proc, "belongs to another pid namespace")];
 
 fn as_root() -> &'static [&'static str] {
