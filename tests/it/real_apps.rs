@@ -30,7 +30,8 @@ const APPS: [RealApp; 5] = [
     },
     RealApp {
         name: "chatwoot",
-        args: &["-f", "Procfile.dev"],
+        // With a base port, the output is the same in a linked worktree (S5.5).
+        args: &["-f", "Procfile.dev", "-p", "32000"],
         up: &["Use Ctrl-C to stop", "hit Ctrl-C to stop", "http://localhost:32500/"],
         address: None,
     },
