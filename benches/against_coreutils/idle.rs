@@ -1,5 +1,6 @@
 //! How often `dyno` wakes up, and how much CPU it uses, while its dynos are idle.
 
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use crate::Effort;
@@ -16,8 +17,16 @@ const SETTLED_MS: u16 = 500;
 const SETTLING_ROUNDS: u32 = 10;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
+    idle("", &[], effort, table);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+    idle(", with --api", &["--api", &port.to_string()], effort, table);
+}
+
+/// `which`: distinguishes the lines in the table.
+fn idle(which: &str, options: &[&str], effort: Effort, table: &mut Table) {
     let app = App::idle();
-    let mut dyno = app.start(DYNOS, Stdio::null());
+    let formation = format!("web={DYNOS}");
+    let mut dyno = app.start_with(&[&["-m", &formation], options].concat(), Stdio::null());
     app.wait_for_reports(DYNOS);
     let both = dyno.both();
     let switches = || both.iter().map(|pid| processes::switches(*pid)).sum::<u64>();
@@ -36,7 +45,7 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     let seconds = interval_ms / 1000;
     dyno.terminate();
     dyno.wait();
-    let what = |what: &str| format!("  {DYNOS} dynos for {seconds} s, {what}");
+    let what = |what: &str| format!("  {DYNOS} dynos for {seconds} s{which}, {what}");
     table.alone(&what("wake-ups"), &[count(switches)], "", Limit::AtMost(0.0));
     table.alone(&what("CPU"), &[count(ticks) * 10.0], "ms", Limit::AtMost(0.0));
 }

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, DynoResource, FormationResource, TouchedDynos};
+use super::tcp_access::TcpAccess;
 use super::{AppFacts, AppResource, ReleaseResource};
 use crate::model::{Secret, Usages};
 use crate::release::ReleaseFacts;
@@ -54,6 +55,9 @@ impl AppFacts {
         let formation = || FormationResource::all(self, &snapshot.facts, &snapshot.formation);
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
+            Resource::TcpAccess => found_or(self.tcp.as_ref().map(TcpAccess::resource), || {
+                ApiError::not_found("this start does not serve the API over TCP")
+            }),
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
             Resource::App => ApiAnswer::json(200, &AppResource::new(self, snapshot)),
             Resource::State => ApiAnswer::json(200, &StateResource::new(snapshot)),

@@ -4,6 +4,7 @@ use super::error::ApiError;
 use super::formation_update::shortened;
 use super::id::stable_id;
 use super::log_session::LogLook;
+use super::tcp_access::TcpAccess;
 
 /// The facts about an app that do not change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct AppFacts {
     pub started_at: jiff::Timestamp,
     /// How its log is shown.
     pub look: LogLook,
+    /// How clients reach it over TCP. None: not at all.
+    pub tcp: Option<TcpAccess>,
 }
 
 impl AppFacts {

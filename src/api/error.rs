@@ -38,6 +38,12 @@ impl ApiError {
         Self::new(400, "bad_request", message)
     }
 
+    /// 401: the client has not shown who it is.
+    #[must_use]
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(401, "unauthorized", message)
+    }
+
     /// 403: the client is not allowed to send requests.
     #[must_use]
     pub fn forbidden(message: impl Into<String>) -> Self {

@@ -28,6 +28,7 @@ mod request;
 mod resources;
 mod run_request;
 mod start_description;
+mod tcp_access;
 mod wait;
 mod wait_text;
 mod why;
@@ -59,5 +60,6 @@ pub use resources::{
     TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
+pub use tcp_access::{ClientHead, TcpAccess, TcpAccessResource};
 pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
 pub use why::{EndResource, NextRestartResource, ReloadedFiles, WhyReason, WhyResource};

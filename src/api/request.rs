@@ -63,6 +63,8 @@ pub enum Asked {
 pub enum Resource {
     /// The user.
     Account,
+    /// How clients reach the API over TCP.
+    TcpAccess,
     /// The apps of the user: this one.
     Apps,
     /// The app.
@@ -102,6 +104,7 @@ impl Resource {
         match self {
             Self::Dynos | Self::Dyno(_) => true,
             Self::Account
+            | Self::TcpAccess
             | Self::Apps
             | Self::App
             | Self::State
@@ -195,6 +198,8 @@ impl ApiRequest<'_> {
             ("GET", ["account"]) => Ok(Asked::See(Resource::Account)),
             ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
             ("GET", ["dyno", "state"]) => Ok(Asked::See(Resource::State)),
+            ("GET", ["addons" | "addon-attachments"] | ["account", "features"]) => Ok(Asked::See(Resource::EmptyList)),
+            ("GET", ["dyno", "tcp"]) => Ok(Asked::See(Resource::TcpAccess)),
             ("GET", ["dyno", "why"]) => Ok(Asked::Why(None)),
             ("GET", ["dyno", "why", name]) => Ok(Asked::Why(Some((*name).to_owned()))),
             ("POST", ["dyno", "wait"]) => {
@@ -215,11 +220,18 @@ impl ApiRequest<'_> {
         let key = |name: &&str| ReleaseKey::new(name);
         match (self.method, rest) {
             ("GET", []) => see(Resource::App),
-            ("GET", ["addons" | "addon-attachments" | "collaborators" | "log-drains" | "domains"]) => {
+            ("GET", ["addons" | "addon-attachments" | "collaborators" | "domains" | "features" | "log-drains"]) => {
                 see(Resource::EmptyList)
             }
             // The platform's own client cannot read an empty list here.
             ("GET", ["pipeline-couplings"]) => Err(ApiError::not_found("the app is not in a pipeline")),
+            // The platform's own client shows the message, and no hint.
+            ("PATCH", []) => Err(ApiError::invalid_params(
+                "the settings of an app, such as maintenance mode, cannot be changed here; `dyno stop` stops the app",
+            )),
+            ("GET", ["buildpack-installations"]) => Err(ApiError::not_found(
+                "there are no buildpacks here; `dyno run sh` opens a shell in the environment of the app",
+            )),
             ("GET", ["dynos"]) => see(Resource::Dynos),
             ("POST", ["dynos"]) => {
                 Ok(change(Command::RunOneOff { number: self.one_off_number, one_off: one_off(self.body)? }))

@@ -27,10 +27,11 @@ struct RunRequest {
 pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
     let request: RunRequest = object(body, r#"{"command":"rake db:migrate","attach":false}"#)?;
     if request.attach == Some(true) {
-        let error = ApiError::invalid_params("a one-off dyno with a terminal cannot be started through the API");
-        return Err(
-            error.with_hint("`dyno run COMMAND` runs it in this terminal, `dyno run --detach` in the background")
-        );
+        // The platform's own client shows the message, and no hint.
+        return Err(ApiError::invalid_params(
+            "a one-off dyno with a terminal cannot be started through the API; `dyno run COMMAND` starts it in this \
+             terminal, and `heroku run:detached COMMAND` runs it in the background",
+        ));
     }
     let line = request.command.into_bytes();
     if line.trim_ascii().is_empty() {
@@ -106,7 +107,8 @@ mod tests {
             (
                 r#"{"command":"x","attach":true}"#,
                 422,
-                "a one-off dyno with a terminal cannot be started through the API",
+                "a one-off dyno with a terminal cannot be started through the API; `dyno run COMMAND` starts it in this \
+                 terminal, and `heroku run:detached COMMAND` runs it in the background",
             ),
             (r#"{"command":"x","env":{"A":[]}}"#, 422, "the value of `A` is not text"),
             (r#"{"command":"x","env":{"A=B":"1"}}"#, 422, "`A=B` is not a valid variable"),

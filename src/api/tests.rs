@@ -32,6 +32,7 @@ fn app() -> AppFacts {
         email: "dev@local.example".to_owned(),
         started_at: "2026-11-23T05:00:00Z".parse().expect("a time"),
         look: LogLook::default(),
+        tcp: None,
     }
 }
 

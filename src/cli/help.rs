@@ -29,11 +29,12 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 10] = [
+pub(super) const ONLY_IN_WHOLE: [&str; 11] = [
     "completions",
     "config:get",
     "config:set",
     "config:unset",
+    "env",
     "man",
     "release",
     "releases",

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod drop_in;
+mod env;
 mod help;
 mod instead;
 mod keyboard;
@@ -33,6 +34,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 pub use check::CheckArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
+pub use env::{ApiClientName, EnvArgs, EnvShell};
 pub use help::whole_command;
 pub use keyboard::KEYS;
 pub use logs::{LogSourceName, LogsArgs};
@@ -116,6 +118,7 @@ impl Cli {
             | CliCommand::ReleasesInfo(_)
             | CliCommand::Rollback(_)
             | CliCommand::Stop(_)
+            | CliCommand::Env(_)
             | CliCommand::Wait(_)
             | CliCommand::Why(_)
             | CliCommand::Completions(_)
@@ -223,6 +226,8 @@ pub enum CliCommand {
     /// Remove config vars, and restart the app if it runs
     #[command(name = "config:unset", alias = "config:remove")]
     ConfigUnset(ConfigUnsetArgs),
+    /// Print variables that let the `heroku` CLI use the app
+    Env(EnvArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print a manual page

@@ -181,6 +181,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | CliCommand::Rollback(_)
         | CliCommand::Stop(_)
         | CliCommand::Wait(_)
+        | CliCommand::Env(_)
         | CliCommand::Why(_)
         | CliCommand::Release(_)
         | CliCommand::Smoke(_)

@@ -14,7 +14,7 @@ use super::whereabouts::{real, whereabouts};
 use super::which_app::not_found;
 use crate::api::{
     DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, ReleaseResource,
-    SeenStart, StartDescription, StartKind, WaitAnswer, WaitRequest, WhyResource, meant_starts,
+    SeenStart, StartDescription, StartKind, TcpAccessResource, WaitAnswer, WaitRequest, WhyResource, meant_starts,
 };
 use crate::app::some_of;
 use crate::cli::{ProjectArgs, RunningArgs};
@@ -257,6 +257,13 @@ impl RunningApp {
         let body = serde_json::to_vec(wait).unwrap_or_default();
         let patience = Duration::from_secs(wait.timeout) + ANSWERS_WITHIN;
         self.send(start, &ClientRequest { method: "POST", path: "/dyno/wait", body: &body, patience, notice: |_| () })
+    }
+
+    /// How clients reach the API of a start over TCP.
+    pub(crate) fn tcp_access(&self, start: &StartDescription) -> Result<TcpAccessResource, Failure> {
+        let request =
+            ClientRequest { method: "GET", path: "/dyno/tcp", body: &[], patience: ANSWERS_WITHIN, notice: |_| () };
+        self.send(start, &request)
     }
 
     /// Everything that a start knows about a dyno, about those of a process type, or about all of them.

@@ -9,6 +9,7 @@ mod config;
 mod config_get;
 mod config_set;
 mod deployed;
+mod env;
 mod logs;
 mod ls;
 mod man;
@@ -81,6 +82,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         CliCommand::ConfigGet(args) => config_get::run(cli, args),
         CliCommand::ConfigSet(args) => config_set::set(cli, args),
         CliCommand::ConfigUnset(args) => config_set::unset(cli, args),
+        CliCommand::Env(args) => env::run(cli, args),
         CliCommand::Completions(args) => completions::script(args.shell),
         CliCommand::Man(args) => man::run(args),
         CliCommand::Version => version::run(cli.dialect),

@@ -14,6 +14,7 @@ mod reload;
 pub(super) mod report;
 mod scope;
 mod spare_ports;
+mod tcp_api;
 mod watched;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use self::registration::StartOrigin;
 use self::reload::StartFiles;
 use self::report::report;
 pub(super) use self::scope::Scope;
+use self::tcp_api::TcpApi;
 use self::watched::Watched;
 use crate::cli::{Cli, PtyMode, ReleaseArgs, StartArgs};
 use crate::console::diagnostics::{print_line, settled, show_finding, warn};
@@ -111,13 +113,12 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let mut policy = settings.life.policy(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
-    if launch.is_some() {
-        policy.lifetime = Lifetime::Detached;
-    }
+    policy.lifetime = if launch.is_some() { Lifetime::Detached } else { policy.lifetime };
     policy.shows_addresses = scope.shows_addresses(cli.dialect);
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
     }
+    let tcp = scope.api_port().map(TcpApi::listen).transpose()?;
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
     let mut checkout = Checkout::of(&places, &found_procfile.path, &settings.names, scope.need(kind));
     let app = checkout.app_name();
@@ -155,9 +156,10 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
             let look = look::log_look(&settings.look, &plan, &types);
             let log_directory = settings.look.log_dir.as_deref();
             let api = registration::register(kind, origin, &plan.blueprint, &ports, look, log_directory)?;
+            let api = TcpApi::added(tcp, api)?;
             let watched = Watched::new(&places, watched_files, &settings);
-            let found = found_procfile.clone();
-            let files = StartFiles::new(&places, found, stream_texts, checkout.claim(), &plan.blueprint);
+            let files =
+                StartFiles::new(&places, found_procfile.clone(), stream_texts, checkout.claim(), &plan.blueprint);
             let reload = scope.reload(cli.color(), files, &plan.blueprint);
             watched.added_to(api.map(|api| ApiStart { reload, ..api }), scope, &plan.blueprint.release().watch)
         }

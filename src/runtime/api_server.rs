@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use nix::unistd::geteuid;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::app_files::AppFiles;
 use super::calls::ApiCaller;
 use super::changes::Changes;
+use super::client_socket::ClientSocket;
 use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
 use super::log_archive::LogArchive;
 use super::{ApiStart, Ending, RegisteredStart, Reload};
@@ -35,6 +36,8 @@ const MAX_CONNECTIONS: usize = 32;
 pub(super) const MAX_WAITING: usize = 256;
 /// How long a request may take to arrive completely.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
+/// How long a client may take to close the connection after its answer.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// The most bytes of a request before its body. The platform's client sends up to 7 KB.
 const MAX_HEAD: usize = 64 << 10;
 /// The pause after the system has refused a connection, for example because too many files are open.
@@ -47,7 +50,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 /// One connection.
 pub(super) struct Connection {
     pub(super) progress: Rc<Cell<ConnectionProgress>>,
-    pub(super) stream: Rc<UnixStream>,
+    pub(super) socket: Rc<ClientSocket>,
     /// Its request has arrived.
     pub(super) arrived: Notify,
     /// Its place is needed.
@@ -58,7 +61,7 @@ impl Connection {
     /// Sends the client a line before its answer.
     pub(super) fn inform(&self, line: &str) {
         // If there is no room for so few bytes, the client reads nothing anyway.
-        let _ = self.stream.try_write(&interim(line));
+        let _ = self.socket.try_write(&interim(line));
     }
 }
 
@@ -123,16 +126,17 @@ impl ApiServer {
     }
 
     /// Accepts clients until the returned future is dropped; connections end with it.
-    pub(super) async fn serve(self: Rc<Self>, listener: UnixListener) {
+    pub(super) async fn serve(self: Rc<Self>, listener: UnixListener, tcp: Option<TcpListener>) {
         let mut tasks = JoinSet::new();
         loop {
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = listener.accept() => accepted.map(|(stream, _)| ClientSocket::Unix(stream)),
+                accepted = accept(tcp.as_ref()) => accepted.map(ClientSocket::Tcp),
                 Some(_) = tasks.join_next() => continue,
             };
             match accepted {
-                Ok((stream, _)) if is_ours(&stream) => {
-                    let connection = self.admit(stream).await;
+                Ok(socket) if is_allowed(&socket) => {
+                    let connection = self.admit(socket).await;
                     tasks.spawn_local(Rc::clone(&self).carry(connection));
                     // Requests that have arrived are read before more clients are accepted.
                     yield_now().await;
@@ -178,7 +182,7 @@ impl ApiServer {
     }
 
     /// Makes room for a connection.
-    async fn admit(&self, stream: UnixStream) -> Rc<Connection> {
+    async fn admit(&self, socket: ClientSocket) -> Rc<Connection> {
         while self.count(ConnectionProgress::Receiving) + self.count(ConnectionProgress::Answering) >= MAX_CONNECTIONS {
             let is_receiving = |open: &&Rc<Connection>| open.progress.get() == ConnectionProgress::Receiving;
             if let Some(oldest) = self.connections.borrow().iter().find(is_receiving) {
@@ -188,7 +192,7 @@ impl ApiServer {
         }
         let progress = Rc::new(Cell::new(ConnectionProgress::Receiving));
         let connection =
-            Rc::new(Connection { progress, stream: Rc::new(stream), arrived: Notify::new(), replaced: Notify::new() });
+            Rc::new(Connection { progress, socket: Rc::new(socket), arrived: Notify::new(), replaced: Notify::new() });
         self.connections.borrow_mut().push(Rc::clone(&connection));
         connection
     }
@@ -218,7 +222,15 @@ impl ApiServer {
         let refusal = self.exchange(&connection).await;
         if let Some(refusal) = refusal {
             // If there is no room for so few bytes, the client reads nothing anyway.
-            let _ = connection.stream.try_write(&whole(&refusal.answer()));
+            let _ = connection.socket.try_write(&whole(&refusal.answer()));
+        }
+        // Its answer is sent: from now on another client may take its place.
+        connection.progress.set(ConnectionProgress::Receiving);
+        self.has_room.notify_waiters();
+        tokio::select! {
+            () = connection.socket.finish() => {}
+            () = connection.replaced.notified() => {}
+            () = sleep(LEAVES_WITHIN) => {}
         }
         self.connections.borrow_mut().retain(|open| !Rc::ptr_eq(open, &connection));
         self.has_room.notify_waiters();
@@ -227,7 +239,7 @@ impl ApiServer {
     /// Receives one request and sends its answer. Returns what to send if the request did not arrive.
     async fn exchange(self: &Rc<Self>, connection: &Rc<Connection>) -> Option<ApiError> {
         let client =
-            ClientStream::new(Rc::clone(&connection.stream), Rc::clone(&connection.progress), Rc::clone(&self.taken));
+            ClientStream::new(Rc::clone(&connection.socket), Rc::clone(&connection.progress), Rc::clone(&self.taken));
         let service = service_fn(|request| {
             let (server, connection) = (Rc::clone(self), Rc::clone(connection));
             async move { server.respond(request, &connection).await }
@@ -242,7 +254,7 @@ impl ApiServer {
         let mut exchange = std::pin::pin!(exchange);
         let left = async {
             connection.arrived.notified().await;
-            gone(&connection.stream).await;
+            gone(&connection.socket).await;
         };
         let mut left = std::pin::pin!(left);
         let refusal = tokio::select! {
@@ -262,7 +274,19 @@ impl ApiServer {
     }
 }
 
-/// Whether the client belongs to the same user.
-fn is_ours(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw())
+/// The next client over TCP. Without a listener there is none.
+async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
+    let Some(listener) = listener else { return std::future::pending().await };
+    let (stream, _) = listener.accept().await?;
+    // The end of an answer must not wait for an acknowledgement.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Whether the client may send a request. Over TCP, the request itself has to show that.
+fn is_allowed(socket: &ClientSocket) -> bool {
+    match socket {
+        ClientSocket::Unix(stream) => stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw()),
+        ClientSocket::Tcp(_) => true,
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RANGE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
@@ -20,7 +20,9 @@ use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
-use crate::api::{ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ReplayKey, WaitRequest, may_have_ids};
+use crate::api::{
+    ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ClientHead, ReplayKey, WaitRequest, may_have_ids,
+};
 use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
 
@@ -37,7 +39,10 @@ impl ApiServer {
         connection: &Connection,
     ) -> Result<Response<ApiBody>, Infallible> {
         let (head, body) = request.into_parts();
-        let body = read(body).await;
+        let body = match self.check(&head, connection) {
+            Ok(()) => read(body).await,
+            Err(error) => Err(error),
+        };
         connection.progress.set(ConnectionProgress::Answering);
         connection.arrived.notify_one();
         let answer = match body {
@@ -48,6 +53,18 @@ impl ApiServer {
             connection.progress.set(ConnectionProgress::Answering);
         }
         Ok(answer.unwrap_or_else(|error| response(error.answer())))
+    }
+
+    /// Checks that the client may send the request (S17.3).
+    fn check(&self, head: &Parts, connection: &Connection) -> Result<(), ApiError> {
+        let Some(access) = self.app.tcp.as_ref().filter(|_| connection.socket.needs_key()) else { return Ok(()) };
+        let has = |name: &str| head.headers.contains_key(name);
+        access.check(&ClientHead {
+            target: &head.uri.to_string(),
+            hosts: head.headers.get_all(HOST).iter().map(HeaderValue::as_bytes).collect(),
+            is_from_page: has("origin") || has("sec-fetch-site"),
+            authorization: head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
+        })
     }
 
     async fn answer(

@@ -6,18 +6,16 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
 use super::api_client::NOTICE_HEADER;
+use super::client_socket::ClientSocket;
 use crate::api::{ApiAnswer, ApiError};
 
 /// How long a client may take to read the part of its answer that does not fit the buffer of the socket. For the log, how long
@@ -42,7 +40,7 @@ pub(super) enum ConnectionProgress {
 
 /// One client.
 pub(super) struct ClientStream {
-    stream: Rc<UnixStream>,
+    socket: Rc<ClientSocket>,
     progress: Rc<Cell<ConnectionProgress>>,
     /// How many bytes all clients have taken.
     taken: Rc<Cell<u64>>,
@@ -53,13 +51,13 @@ pub(super) struct ClientStream {
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: Rc<UnixStream>, progress: Rc<Cell<ConnectionProgress>>, taken: Rc<Cell<u64>>) -> Self {
-        Self { stream, progress, taken, stalled: None, replaced: None }
+    pub(super) fn new(socket: Rc<ClientSocket>, progress: Rc<Cell<ConnectionProgress>>, taken: Rc<Cell<u64>>) -> Self {
+        Self { socket, progress, taken, stalled: None, replaced: None }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            let Poll::Ready(ready) = self.stream.poll_write_ready(cx) else {
+            let Poll::Ready(ready) = self.socket.poll_write_ready(cx) else {
                 if self.progress.get() == ConnectionProgress::Streaming {
                     return Poll::Pending;
                 }
@@ -68,7 +66,7 @@ impl ClientStream {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             };
             ready?;
-            match self.stream.try_write(bytes) {
+            match self.socket.try_write(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     // A log has no end by which it could be read.
@@ -87,11 +85,11 @@ impl ClientStream {
 impl Read for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.stream.poll_read_ready(cx))?;
+            ready!(self.socket.poll_read_ready(cx))?;
             let mut bytes = [0; READ_BYTES];
             let room = bytes.len().min(buffer.remaining());
             let Some(bytes) = bytes.get_mut(..room) else { return Poll::Ready(Ok(())) };
-            match self.stream.try_read(bytes) {
+            match self.socket.try_read(bytes) {
                 Ok(count) => {
                     buffer.put_slice(bytes.get(..count).unwrap_or_default());
                     return Poll::Ready(Ok(()));
@@ -144,11 +142,11 @@ impl Write for ClientStream {
 
 /// Ends when the client is gone. Bytes that it sends after its request are thrown away. One that has only closed its own half
 /// still reads its answer.
-pub(super) async fn gone(stream: &UnixStream) {
+pub(super) async fn gone(socket: &ClientSocket) {
     let mut bytes = [0; READ_BYTES];
-    while stream.readable().await.is_ok() {
-        match stream.try_read(&mut bytes) {
-            Ok(0) if is_hung_up(stream) => return,
+    while socket.readable().await.is_ok() {
+        match socket.try_read(&mut bytes) {
+            Ok(0) if socket.is_hung_up() => return,
             // The system does not report anything else about it.
             Ok(0) => std::future::pending().await,
             Ok(_) => {}
@@ -156,13 +154,6 @@ pub(super) async fn gone(stream: &UnixStream) {
             Err(_) => return,
         }
     }
-}
-
-/// Whether the client has closed both halves.
-fn is_hung_up(stream: &UnixStream) -> bool {
-    let mut polled = [PollFd::new(stream.as_fd(), PollFlags::empty())];
-    let _ = poll(&mut polled, PollTimeout::ZERO);
-    polled.iter().any(|polled| polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
 }
 
 /// The error that hyper reports with this answer. None: it is not an error, such as `100 Continue`.

@@ -126,8 +126,8 @@ impl FileWatcher {
             WhyPolled::NoEvents
         } else {
             let Some(events) = &mut self.events else { return self.poll(directory, WhyPolled::Limit) };
-            let all = std::iter::once(directory).chain(self.mounted.within(directory));
-            match all.map(|path| events.watch(path, RecursiveMode::NonRecursive)).collect() {
+            let mut all = std::iter::once(directory).chain(self.mounted.within(directory));
+            match all.try_for_each(|path| events.watch(path, RecursiveMode::NonRecursive)) {
                 Ok(()) => return Ok(()),
                 Err(error) if is_limit(&error) => WhyPolled::Limit,
                 Err(_) if fs::metadata(directory).is_err() => return Ok(()),

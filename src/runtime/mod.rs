@@ -13,6 +13,7 @@ mod api_service;
 mod app_files;
 mod calls;
 mod changes;
+mod client_socket;
 mod client_stream;
 mod delivery;
 mod direct_output;
@@ -70,7 +71,7 @@ mod watched_tree;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::net::UnixListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
 use crate::api::AppFacts;
@@ -148,6 +149,8 @@ pub struct Start {
 pub struct ApiStart {
     /// The socket, which commands find while this value exists.
     pub registered: RegisteredStart,
+    /// The socket for clients over TCP.
+    pub tcp: Option<std::net::TcpListener>,
     /// The facts about the app.
     pub facts: AppFacts,
     /// Reads the files of the app again. None: they are read only once.
@@ -158,6 +161,14 @@ pub struct ApiStart {
     pub on_change: Option<OnChange>,
     /// How the files that restart process types are watched. None: never.
     pub sources_watch: Option<SourcesWatch>,
+}
+
+impl ApiStart {
+    /// A start whose files are read only once, with its socket alone.
+    #[must_use]
+    pub fn new(registered: RegisteredStart, facts: AppFacts) -> Self {
+        Self { registered, tcp: None, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None }
+    }
 }
 
 /// What a start does with the files of the app while it runs.
@@ -236,9 +247,10 @@ async fn serve(
     archive: LogArchive,
 ) -> std::io::Result<Rc<ApiServer>> {
     let listener = UnixListener::from_std(api.registered.listener()?)?;
+    let tcp = api.tcp.take().map(TcpListener::from_std).transpose()?;
     let (on_change, sources) = (api.on_change, api.sources_watch.take());
     let server = ApiServer::new(api, calls, archive);
-    tokio::task::spawn_local(Rc::clone(&server).serve(listener));
+    tokio::task::spawn_local(Rc::clone(&server).serve(listener, tcp));
     if let Some(on_change) = on_change {
         let watch = server.begin_to_watch(on_change).await;
         tokio::task::spawn_local(Rc::clone(&server).watch_files(watch));

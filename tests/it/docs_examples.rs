@@ -36,7 +36,7 @@ pub(crate) const PAGES: [(&str, &str); 14] = [
 ];
 
 /// The port and name of each dyno that a command starts. Ports of `-p auto` differ.
-const STARTS: [(&str, &[&str]); 24] = [
+const STARTS: [(&str, &[&str]); 25] = [
     ("dyno start", ALL),
     ("dyno s", ALL),
     ("dyno local", ALL),
@@ -58,6 +58,7 @@ const STARTS: [(&str, &[&str]); 24] = [
     ("dyno start --log-dir log", ALL),
     ("dyno start --reload", ALL),
     ("dyno start --watch web=src,config", ALL),
+    ("dyno start --api 5050", ALL),
     ("dyno start --focus web", ALL),
     ("dyno start --focus release", ALL),
     // In an app with two workers.
@@ -108,7 +109,8 @@ const LACK_A_WORD: [&str; 3] = ["dyno run", "dyno config --explain", "dyno wait 
 const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
 
 /// Commands for a running app, in an order in which all of them can do their work, and a part of what each prints.
-const RUNNING: [(&str, &str); 21] = [
+const RUNNING: [(&str, &str); 22] = [
+    ("dyno env heroku", "export HEROKU_HOST='http://127.0.0.1:"),
     ("dyno wait", ""),
     ("dyno wait web", ""),
     ("dyno ps", "\nworker.1  up "),
@@ -255,7 +257,8 @@ fn the_examples_of_start_start_the_dynos_that_the_docs_say() {
         finished.expect_end(Ended::Signal(Signal::SIGTERM));
         assert_eq!(started(), expected, "{line}");
         let stderr = finished.stderr();
-        assert!(stderr.is_empty() || line.ends_with("auto") && stderr.starts_with("ports: "), "{line}: {stderr}");
+        let notice = [("auto", "ports: "), ("5050", "API on ")].iter().find(|(end, _)| line.ends_with(end));
+        assert!(stderr.is_empty() || notice.is_some_and(|(_, text)| stderr.starts_with(text)), "{line}: {stderr}");
     }
 }
 
@@ -297,9 +300,10 @@ fn the_examples_for_a_running_app_do_what_the_docs_say() {
     for line in STARTS_A_SERVER {
         let app = app_with_a_server();
         let port = free_port().to_string();
-        let mut start = call(&app, line).args(&["-p", &port]).spawn();
+        let mut start = call(&app, line).args(&["-p", &port, "--api", &free_port().to_string()]).spawn();
         if line.contains("--detach") {
-            start.returned().expect(Ended::Code(0), &format!("http://127.0.0.1:{port}\n"), "");
+            let up = start.returned();
+            assert_eq!((up.ended, up.stdout()), (Ended::Code(0), format!("http://127.0.0.1:{port}\n")));
         } else {
             start.until_shown("| running jobs\n");
             let shown = start.stdout.text();

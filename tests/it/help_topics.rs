@@ -34,7 +34,7 @@ fn s13_3_help_prints_the_page_of_a_topic_wrapped_to_the_terminal() {
 
 #[test]
 fn s13_3_a_mistyped_topic_suggests_the_nearest() {
-    let error = "error: there is no command or topic `enviroment`\n\nhint: did you mean `dyno help environment`?\n";
+    let error = "error: there is no command or topic `enviroment`\n\nhint: did you mean `dyno help environment` or `dyno help env`?\n";
     App::empty().dyno(["help", "enviroment"]).run().expect(Ended::Code(2), "", error);
 
     let error = "error: unexpected argument `web`\n\nhint: `dyno help TOPIC` prints one page\n";

@@ -15,6 +15,7 @@
 mod addresses;
 mod api_faults;
 mod api_replay;
+mod api_tcp;
 mod app;
 mod app_names;
 mod bad_input;
@@ -88,6 +89,8 @@ mod real_apps_databases;
 mod real_apps_editors;
 #[cfg(feature = "real-apps")]
 mod real_apps_formation;
+#[cfg(feature = "real-apps")]
+mod real_apps_heroku;
 #[cfg(feature = "real-apps")]
 mod real_apps_kernel;
 #[cfg(feature = "real-apps")]

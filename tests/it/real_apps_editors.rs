@@ -2,7 +2,7 @@
 //! `git` and `bindfs`.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::harness::{App, note};
@@ -20,14 +20,14 @@ struct Mounted {
 
 impl Mounted {
     /// Shows `from` at `place`. None: the machine permits no such mount, which a note says.
-    fn new(from: PathBuf, place: PathBuf) -> Option<Self> {
+    fn new(from: &Path, place: PathBuf) -> Option<Self> {
         if File::options().read(true).write(true).open("/dev/fuse").is_err() {
             note("a file system without events was not tested: /dev/fuse cannot be opened");
             return None;
         }
         fs::create_dir(&place).unwrap();
         // The program that stays in the background would keep a pipe open.
-        let mount = Command::new("bindfs").args([&from, &place]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let mount = Command::new("bindfs").args([from, &place]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(mount.unwrap().success());
         Some(Self { place })
     }
@@ -95,7 +95,7 @@ fn s14_3_a_checkout_of_five_thousand_files_is_few_restarts() {
 #[test]
 fn s14_2_a_file_system_without_events_is_checked_every_2_s() {
     let app = App::new(SHOWS_LEVEL).file("host/.env", "LEVEL=1\n").file("host/Procfile", SHOWS_LEVEL);
-    let Some(mounted) = Mounted::new(app.path("host"), app.path("guest")) else { return };
+    let Some(mounted) = Mounted::new(&app.path("host"), app.path("guest")) else { return };
     let running = up(&app, app.dyno(["start", "-d", "guest", "--reload", "--watch", "worker"]).spawn());
     running.until_shown("level 1");
 

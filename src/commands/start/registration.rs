@@ -127,8 +127,17 @@ pub(super) fn register(
         email: format!("{}@localhost", blueprint.release().user),
         started_at: now,
         look,
+        tcp: None,
     };
-    Ok(Some(ApiStart { registered, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None }))
+    Ok(Some(ApiStart {
+        registered,
+        tcp: None,
+        facts,
+        reload: None,
+        files: Vec::new(),
+        on_change: None,
+        sources_watch: None,
+    }))
 }
 
 /// Whether this process runs inside a dyno of a live start.

@@ -134,6 +134,14 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The port on which the API is served. None: only on the socket of the start.
+    pub(super) fn api_port(self) -> Option<u16> {
+        match self {
+            Self::App(args) => args.api,
+            Self::Release(_) | Self::Smoke(_) => None,
+        }
+    }
+
     pub(super) fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
         match (self, dialect) {
             (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,

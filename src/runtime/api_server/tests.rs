@@ -79,13 +79,10 @@ impl Server {
             email: "dev@localhost".to_owned(),
             started_at: jiff::Timestamp::UNIX_EPOCH,
             look: LogLook::default(),
+            tcp: None,
         };
-        let api = ApiServer::new(
-            ApiStart { registered, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None },
-            calls,
-            LogArchive::new(),
-        );
-        spawn_local(Rc::clone(&api).serve(listener));
+        let api = ApiServer::new(ApiStart::new(registered, facts), calls, LogArchive::new());
+        spawn_local(Rc::clone(&api).serve(listener, None));
         Self { path: directory.join("a.sock"), directory, api, app, run_loop }
     }
 

@@ -124,7 +124,7 @@ async fn reads_after_the_end(server: Server, bytes: usize) -> bool {
         let is_sent = server.api.count(ConnectionProgress::Streaming) == 0;
         // As when the process ends.
         for open in server.api.connections.borrow().iter() {
-            let _ = shutdown(open.stream.as_fd().as_raw_fd(), Shutdown::Both);
+            let _ = shutdown(open.socket.as_fd().as_raw_fd(), Shutdown::Both);
         }
         is_sent
     };

@@ -1,0 +1,198 @@
+//! Who may use the API over TCP (S17.3): a client on this machine that knows the key, and no web page.
+//!
+//! Everything is decided from the head of a request, before its body is read. Pure: the caller makes the key and has read
+//! the head. Over the unix socket none of this applies, because only the user can open that.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::error::ApiError;
+use super::log_session::LOG_PATH;
+
+/// The names of this machine under which the API answers. A web page that makes a name of its own mean this machine is
+/// refused (DNS rebinding).
+const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
+
+/// The port of the API, and the key to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TcpAccess {
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// What a client has to send.
+    pub key: String,
+}
+
+/// How clients reach the API over TCP, as `dyno env` asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpAccessResource {
+    /// Its address: `http://127.0.0.1:5050`.
+    pub url: String,
+    /// The key.
+    pub key: String,
+}
+
+/// The head of a request, as far as it decides who has sent it.
+#[derive(Debug, Clone, Default)]
+pub struct ClientHead<'a> {
+    /// The target as it was sent: `/apps/shop`.
+    pub target: &'a str,
+    /// The headers `Host`.
+    pub hosts: Vec<&'a [u8]>,
+    /// Whether there is a header that only browsers send.
+    pub is_from_page: bool,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a [u8]>,
+}
+
+impl std::fmt::Debug for TcpAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpAccess").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl TcpAccess {
+    /// The address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}:{}", HOSTS[0], self.port)
+    }
+
+    /// What the start itself may tell the user.
+    #[must_use]
+    pub fn resource(&self) -> TcpAccessResource {
+        TcpAccessResource { url: self.url(), key: self.key.clone() }
+    }
+
+    /// Decides whether a request is answered.
+    ///
+    /// # Errors
+    /// 400 without one name of the server, 401 without the key, 403 for a web page or another name of the server.
+    pub fn check(&self, head: &ClientHead<'_>) -> Result<(), ApiError> {
+        if !head.target.starts_with('/') {
+            return Err(ApiError::bad_request("the target of a request must begin with `/`"));
+        }
+        let [host] = head.hosts.as_slice() else {
+            return Err(ApiError::bad_request("the request must have one header `Host`"));
+        };
+        let names = HOSTS.map(|name| format!("{name}:{}", self.port));
+        if !names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
+            let message = format!("the API answers under the names `{}` and `{}` only", names[0], names[1]);
+            return Err(ApiError::forbidden(message));
+        }
+        if head.is_from_page {
+            return Err(ApiError::forbidden("a web page must not use the API"));
+        }
+        if is_log(head.target) || head.authorization.is_some_and(|sent| self.is_key(sent)) {
+            return Ok(());
+        }
+        let error = ApiError::unauthorized("the key in the header `Authorization` is missing or wrong");
+        Err(error.with_hint(r#"`eval "$(dyno env heroku)"` sets the key of the app that runs here"#))
+    }
+
+    /// Whether a value of `Authorization` has the key, either as `Bearer` or as the password of `Basic`.
+    fn is_key(&self, sent: &[u8]) -> bool {
+        let Ok(sent) = std::str::from_utf8(sent) else { return false };
+        let Some((scheme, rest)) = sent.split_once(' ') else { return false };
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return same(rest.trim().as_bytes(), &self.key);
+        }
+        let decoded = BASE64_STANDARD.decode(rest.trim()).unwrap_or_default();
+        // The platform ignores the name of the user, which cannot contain a `:`.
+        let password = decoded.iter().position(|byte| *byte == b':').and_then(|colon| decoded.get(colon + 1..));
+        scheme.eq_ignore_ascii_case("basic") && password.is_some_and(|password| same(password, &self.key))
+    }
+}
+
+/// Whether two texts are equal, in a time that does not show where they differ.
+fn same(sent: &[u8], expected: &str) -> bool {
+    sent.ct_eq(expected.as_bytes()).into()
+}
+
+/// Whether a request reads the log of a session. Its address is a secret of its own, and the platform's client sends no key
+/// there.
+fn is_log(target: &str) -> bool {
+    let [first, second] = LOG_PATH;
+    target.strip_prefix(&format!("/{first}/{second}/")).is_some_and(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn access() -> TcpAccess {
+        TcpAccess { port: 5050, key: KEY.to_owned() }
+    }
+
+    fn head<'a>(target: &'a str, host: &'a str, authorization: &'a str) -> ClientHead<'a> {
+        let authorization = (!authorization.is_empty()).then_some(authorization.as_bytes());
+        ClientHead { target, hosts: vec![host.as_bytes()], is_from_page: false, authorization }
+    }
+
+    fn status(head: &ClientHead<'_>) -> u16 {
+        access().check(head).map_or_else(|error| error.status, |()| 200)
+    }
+
+    #[test]
+    fn s17_3_a_client_that_knows_the_key_is_let_in() {
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("me@example.com:{KEY}")));
+        let without_user = format!("basic {}", BASE64_STANDARD.encode(format!(":{KEY}")));
+        for sent in [&format!("Bearer {KEY}"), &format!("bearer  {KEY} "), &basic, &without_user] {
+            for host in ["127.0.0.1:5050", "localhost:5050", "LOCALHOST:5050"] {
+                assert_eq!(status(&head("/apps", host, sent)), 200, "{sent} {host}");
+            }
+        }
+    }
+
+    #[test]
+    fn s17_3_without_the_right_key_there_is_only_an_error() {
+        let longer = format!("Bearer {KEY}0");
+        let password = format!("Basic {}", BASE64_STANDARD.encode(KEY));
+        for sent in ["", "Bearer", "Bearer ", "Bearer undefined", &longer, &longer[..30], KEY, "Basic !", &password] {
+            assert_eq!(status(&head("/apps", "127.0.0.1:5050", sent)), 401, "{sent}");
+        }
+        let bytes = ClientHead { authorization: Some(b"Bearer \xff"), ..head("/apps", "127.0.0.1:5050", "") };
+        assert_eq!(status(&bytes), 401);
+    }
+
+    #[test]
+    fn s17_3_web_pages_and_other_names_are_refused_even_with_the_key() {
+        let key = format!("Bearer {KEY}");
+        let names =
+            ["evil.example", "evil.example:5050", "127.0.0.1", "127.0.0.1:80", "localhost:5050.", "[::1]:5050", ""];
+        for name in names {
+            for target in ["/apps", "/dyno/log/t"] {
+                assert_eq!(status(&head(target, name, &key)), 403, "{name} {target}");
+            }
+        }
+        let page = ClientHead { is_from_page: true, ..head("/apps", "127.0.0.1:5050", &key) };
+        assert_eq!(status(&page), 403);
+    }
+
+    #[test]
+    fn s17_3_a_head_that_two_readers_could_understand_differently_is_refused() {
+        let key = format!("Bearer {KEY}");
+        for target in ["http://127.0.0.1:5050/apps", "*", "evil.example:80", ""] {
+            assert_eq!(status(&head(target, "127.0.0.1:5050", &key)), 400, "{target}");
+        }
+        for hosts in [vec![], vec![&b"127.0.0.1:5050"[..], b"evil.example"]] {
+            assert_eq!(status(&ClientHead { hosts, ..head("/apps", "", &key) }), 400);
+        }
+    }
+
+    #[test]
+    fn s17_3_the_log_of_a_session_is_read_without_the_key() {
+        assert_eq!(status(&head("/dyno/log/0123", "127.0.0.1:5050", "")), 200);
+        for target in ["/dyno/log/", "/dyno/log", "/dyno/logs/x", "/dyno/why"] {
+            assert_eq!(status(&head(target, "127.0.0.1:5050", "")), 401, "{target}");
+        }
+    }
+
+    #[test]
+    fn s17_3_the_key_is_not_shown_by_accident() {
+        assert!(!format!("{:?}", access()).contains(KEY));
+    }
+}

@@ -1,0 +1,44 @@
+//! Options of `dyno env`.
+
+use clap::{Args, ValueEnum};
+
+use super::RunningArgs;
+use super::help::OUTPUT;
+
+/// Options of `dyno env`.
+#[derive(Debug, Args)]
+#[command(
+    mut_arg("json", |json| json.hide(true)),
+    after_help = "Examples:\n  dyno start --api 5050          serve the API of the app on a port\n  eval \"$(dyno env heroku)\"      then `heroku ps` shows the app that runs here\n  dyno env heroku --shell fish | source"
+)]
+pub struct EnvArgs {
+    /// The client to set up: `heroku`, the official command line of the platform
+    #[arg(value_name = "CLIENT", value_enum, hide_possible_values = true)]
+    pub client: ApiClientName,
+    /// The shell that reads the lines
+    #[arg(long, value_name = "SHELL", value_enum, default_value_t = EnvShell::Sh, help_heading = OUTPUT)]
+    pub shell: EnvShell,
+    /// Which app.
+    #[command(flatten)]
+    pub running: RunningArgs,
+}
+
+/// A client of the Platform API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApiClientName {
+    /// The official command line.
+    Heroku,
+}
+
+/// A shell, by the way it sets variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EnvShell {
+    /// sh, bash, zsh and others
+    #[value(aliases = ["bash", "zsh", "dash", "ksh"])]
+    Sh,
+    /// fish
+    Fish,
+    /// PowerShell
+    #[value(alias = "pwsh")]
+    Powershell,
+}

@@ -1,0 +1,128 @@
+//! `dyno env`: prints the variables that make a client of the Platform API use the app that runs here (S17.3).
+
+use std::env;
+use std::fmt::Write as _;
+
+use crate::api::TcpAccessResource;
+use crate::cli::{ApiClientName, Cli, EnvArgs, EnvShell};
+use crate::client::{Failure, RunningApp, finish};
+use crate::console::stdout;
+use crate::error::{Error, Status};
+use crate::runtime;
+use crate::supervisor::Outcome;
+
+/// What keeps the client from contacting other machines: its statistics, and its look for a newer version.
+const OFFLINE: [(&str, &str); 3] =
+    [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
+
+/// Through a proxy, the client would not reach this machine.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+const DIRECT: &str = "127.0.0.1,localhost";
+
+pub(super) fn run(cli: &Cli, args: &EnvArgs) -> Result<Outcome, Error> {
+    runtime::unblock_all();
+    let found = RunningApp::find(cli.project_before(), &args.running).and_then(|app| access(&app));
+    match found {
+        Ok((app, access)) => {
+            let variables = match args.client {
+                ApiClientName::Heroku => of_heroku(&app, &access, |name| env::var(name).ok()),
+            };
+            stdout::write(&lines(&variables, args.shell))
+        }
+        Err(failure) => Ok(finish(&args.running, Err(failure))),
+    }
+}
+
+/// The name of the app, and how clients reach the first of its starts that serves the API.
+fn access(app: &RunningApp) -> Result<(String, TcpAccessResource), Failure> {
+    let mut last = None;
+    for start in app.starts() {
+        match app.tcp_access(start) {
+            Ok(access) => return Ok((start.app.clone(), access)),
+            Err(failure) => last = Some(failure),
+        }
+    }
+    let failure = last.unwrap_or_else(Failure::not_running);
+    if failure.is_not_running() || !failure.is_unknown() {
+        return Err(failure);
+    }
+    let hint = "start it again with `--api 5050`, for example";
+    Err(Failure::new(Status::Unavailable, "no_api", "the app does not serve its API over TCP", hint))
+}
+
+/// The variables of the official command line. `variable`: those of the shell.
+fn of_heroku(
+    app: &str,
+    access: &TcpAccessResource,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Vec<(&'static str, String)> {
+    let mut variables = vec![
+        ("HEROKU_HOST", access.url.clone()),
+        ("HEROKU_API_KEY", access.key.clone()),
+        ("HEROKU_APP", app.to_owned()),
+        // It sends the key there as well, and waits for an answer.
+        ("HEROKU_PARTICLEBOARD_URL", access.url.clone()),
+    ];
+    variables.extend(OFFLINE.map(|(name, value)| (name, value.to_owned())));
+    if PROXIES.iter().any(|name| variable(name).is_some_and(|value| !value.is_empty())) {
+        let others = ["NO_PROXY", "no_proxy"].into_iter().find_map(&variable).filter(|others| !others.is_empty());
+        let direct = match others {
+            Some(others) if others.split(',').any(|name| name.trim() == "127.0.0.1") => others,
+            Some(others) => format!("{others},{DIRECT}"),
+            None => DIRECT.to_owned(),
+        };
+        variables.push(("NO_PROXY", direct));
+    }
+    variables
+}
+
+fn lines(variables: &[(&'static str, String)], shell: EnvShell) -> String {
+    let mut text = String::new();
+    for (name, value) in variables {
+        let _ = match shell {
+            EnvShell::Sh => writeln!(text, "export {name}='{}'", value.replace('\'', r"'\''")),
+            EnvShell::Fish => {
+                writeln!(text, "set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+            }
+            EnvShell::Powershell => writeln!(text, "$Env:{name} = '{}'", value.replace('\'', "''")),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> TcpAccessResource {
+        TcpAccessResource { url: "http://127.0.0.1:5050".to_owned(), key: "k".to_owned() }
+    }
+
+    #[test]
+    fn s17_3_a_proxy_is_not_used_for_this_machine() {
+        let direct = |shell: &[(&str, &str)]| {
+            let of_shell =
+                |name: &str| shell.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            let variables = of_heroku("shop", &access(), of_shell);
+            variables.into_iter().find(|(name, _)| *name == "NO_PROXY").map(|(_, value)| value)
+        };
+
+        assert_eq!(direct(&[]), None);
+        assert_eq!(direct(&[("https_proxy", "http://proxy")]), Some(DIRECT.to_owned()));
+        assert_eq!(
+            direct(&[("HTTP_PROXY", "http://proxy"), ("no_proxy", "corp")]),
+            Some("corp,127.0.0.1,localhost".to_owned())
+        );
+        let known = [("HTTP_PROXY", "http://proxy"), ("NO_PROXY", "a, 127.0.0.1")];
+        assert_eq!(direct(&known), Some("a, 127.0.0.1".to_owned()));
+    }
+
+    #[test]
+    fn s17_3_each_shell_gets_its_own_quotes() {
+        let variables = [("A", r"it's \ $x".to_owned())];
+
+        assert_eq!(lines(&variables, EnvShell::Sh), "export A='it'\\''s \\ $x'\n");
+        assert_eq!(lines(&variables, EnvShell::Fish), "set -gx A 'it\\'s \\\\ $x'\n");
+        assert_eq!(lines(&variables, EnvShell::Powershell), "$Env:A = 'it''s \\ $x'\n");
+    }
+}

@@ -1,0 +1,97 @@
+//! The socket of an API client: the unix socket of the start, or TCP (S17.3).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Shutdown, shutdown};
+use std::os::fd::AsRawFd;
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected socket.
+pub(super) enum ClientSocket {
+    /// Of a process of the same user.
+    Unix(UnixStream),
+    /// Of any process on this machine: its requests need the key.
+    Tcp(TcpStream),
+}
+
+impl ClientSocket {
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_read(bytes),
+            Self::Tcp(stream) => stream.try_read(bytes),
+        }
+    }
+
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tcp(stream) => stream.try_write(bytes),
+        }
+    }
+
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.readable().await,
+            Self::Tcp(stream) => stream.readable().await,
+        }
+    }
+
+    /// After the end of what the client sends: whether it is gone. One that has only closed its own half still reads its
+    /// answer. Over TCP the two look alike, and the clients there close both.
+    pub(super) fn is_hung_up(&self) -> bool {
+        match self {
+            Self::Unix(_) => {
+                let mut polled = [PollFd::new(self.as_fd(), PollFlags::empty())];
+                let _ = poll(&mut polled, PollTimeout::ZERO);
+                polled.iter().any(|polled| polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+            }
+            Self::Tcp(_) => true,
+        }
+    }
+
+    /// Whether requests on it need the key.
+    pub(super) fn needs_key(&self) -> bool {
+        match self {
+            Self::Unix(_) => false,
+            Self::Tcp(_) => true,
+        }
+    }
+
+    /// Tells the client that nothing follows, and throws away what it still sends. Over TCP, unread bytes would make the
+    /// system throw away the end of the answer instead.
+    pub(super) async fn finish(&self) {
+        match self {
+            Self::Unix(_) => {}
+            Self::Tcp(stream) => {
+                let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+                super::client_stream::gone(self).await;
+            }
+        }
+    }
+}
+
+impl AsFd for ClientSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
+    }
+}

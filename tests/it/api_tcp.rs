@@ -1,0 +1,276 @@
+//! The API over TCP, for the platform's own command line and other clients (S17.3), and attacks on it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::app::free_port;
+use crate::detached;
+use crate::harness::{App, Ended, Running, error};
+use crate::running::{names, pid_of, start, stop};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+const APP: &str = "web: exec sleep 1000\nworker: echo level $LEVEL; exec sleep 1000\n";
+
+/// A client of the API of a start.
+struct Client {
+    port: u16,
+    key: String,
+}
+
+impl Client {
+    /// Starts the app with the API on a free port.
+    fn of(app: &App) -> (Running, Self) {
+        let port = free_port();
+        let running = start(app, ["--api", &port.to_string()]);
+        let exports = app.dyno(["env", "heroku"]).run();
+        exports.expect_end(Ended::Code(0));
+        let exports = exports.stdout();
+        let key =
+            exports.lines().find_map(|line| line.strip_prefix("export HEROKU_API_KEY='")?.strip_suffix('\'')).unwrap();
+        (running, Self { port, key: key.to_owned() })
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends these bytes and returns everything that comes back.
+    fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The start may answer before it has read everything.
+        let _ = stream.write_all(bytes);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// The status of the answer to a request with these lines after its first one, and what its body says.
+    fn status(&self, first: &str, headers: &[&str]) -> (u16, String) {
+        let answer = self.raw(format!("{first} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes());
+        let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+        let body: Value = serde_json::from_str(body).unwrap();
+        (head[9..12].parse().unwrap(), body["message"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn host(&self) -> String {
+        format!("Host: 127.0.0.1:{}", self.port)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Authorization: Bearer {}", self.key)
+    }
+
+    /// Sends a request as the platform's client does, and returns its answer.
+    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let accept = "Accept: application/vnd.heroku+json; version=3.sdk";
+        let head = [self.host(), self.bearer(), accept.to_owned(), format!("Content-Length: {}", body.len())];
+        let answer = self.raw(format!("{method} {path} HTTP/1.1\r\n{}\r\n\r\n{body}", head.join("\r\n")).as_bytes());
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
+    }
+}
+
+#[test]
+fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
+    let app = App::new(APP).file(".env", "LEVEL=one\n");
+    let (running, client) = Client::of(&app);
+    let address = format!("http://127.0.0.1:{}", client.port);
+    let exports = format!(
+        "export HEROKU_HOST='{address}'\nexport HEROKU_API_KEY='{}'\nexport HEROKU_APP='app'\n\
+         export HEROKU_PARTICLEBOARD_URL='{address}'\nexport DISABLE_TELEMETRY='true'\n\
+         export HEROKU_SKIP_NEW_VERSION_CHECK='true'\nexport HEROKU_DISABLE_AUTOUPDATE='1'\n",
+        client.key
+    );
+    let without_proxy = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+    let env = without_proxy.iter().fold(app.dyno(["env", "heroku"]), |call, name| call.env(name, ""));
+    env.run().expect(Ended::Code(0), &exports, "");
+
+    let (status, formation) =
+        client.ask("PATCH", "/apps/app/formation", r#"{"updates":[{"quantity":"+1","type":"worker"}]}"#);
+    assert_eq!((status, &formation[1]["quantity"]), (200, &2.into()));
+    running.until("worker.2 is there", || names(&app) == ["web.1", "worker.1", "worker.2"]);
+    let (status, vars) = client.ask("PATCH", "/apps/app/config-vars", r#"{"LEVEL":"two"}"#);
+    assert_eq!((status, &vars["LEVEL"]), (200, &"two".into()));
+    running.until_shown("level two");
+    assert_eq!(client.ask("DELETE", "/apps/app/dynos/web.1", "").0, 202);
+    let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"dyno":"worker","lines":100}"#);
+    assert_eq!(status, 201);
+    // Without the key: the address is a secret of its own.
+    let path = session["logplex_url"].as_str().unwrap().strip_prefix(&address).unwrap();
+    let log = client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes());
+    assert!(log.contains("text/event-stream") && log.contains("level two"), "{log}");
+    let log = stop(&app, running).stderr();
+    let said = format!("API on {address}; `eval \"$(dyno env heroku)\"` sets up the `heroku` CLI");
+    assert!(log.contains(&said), "{log}");
+}
+
+#[test]
+fn s17_3_without_the_key_nothing_is_shown_or_changed() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let web = pid_of(&app, "web.1");
+    let host = client.host();
+    let wrong = "the key in the header `Authorization` is missing or wrong";
+
+    for key in ["", "x", "undefined", "null", &client.key[1..], &client.key.to_uppercase()] {
+        let bearer = format!("Authorization: Bearer {key}");
+        for first in ["GET /apps", "GET /dyno/tcp", "GET /nowhere", "DELETE /apps/app/dynos", "POST /apps/app/dynos"] {
+            assert_eq!(client.status(first, &[&host, &bearer]), (401, wrong.to_owned()), "{first} {key}");
+        }
+    }
+    let guessed = client.status("GET /dyno/log/00000000000000000000000000000000", &[&host]);
+    assert_eq!(guessed, (404, "there is no such log session".to_owned()));
+    // The body is not read, and the answer arrives nevertheless.
+    let head = format!("POST /apps/app/dynos HTTP/1.1\r\n{host}\r\nContent-Length: 1000000\r\n\r\n");
+    let answer = client.raw(&[head.into_bytes(), vec![b' '; 1_000_000]].concat());
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with('}'), "{answer}");
+
+    assert_eq!((names(&app), pid_of(&app, "web.1")), (vec!["web.1".to_owned(), "worker.1".to_owned()], web));
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_a_web_page_is_refused_even_if_it_knows_the_key() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let web = pid_of(&app, "web.1");
+    let (host, bearer) = (client.host(), client.bearer());
+    let restart = "DELETE /apps/app/dynos";
+
+    for page in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
+        let refused = (403, "a web page must not use the API".to_owned());
+        assert_eq!(client.status(restart, &[&host, &bearer, page]), refused, "{page}");
+    }
+    // The page's own name now means this machine.
+    let rebound = format!("Host: evil.example:{}", client.port);
+    let (status, message) = client.status(restart, &[&rebound, &bearer]);
+    assert_eq!(status, 403, "{message}");
+    let foreign = format!("DELETE http://evil.example:{}/apps/app/dynos", client.port);
+    assert_eq!(client.status(&foreign, &[&host, &bearer]).0, 400);
+    assert_eq!(client.status(restart, &[&host, "Host: evil.example", &bearer]).0, 400);
+    assert_eq!(client.status(restart, &[&bearer]).0, 400);
+
+    assert_eq!(pid_of(&app, "web.1"), web);
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_a_second_request_in_the_bytes_of_the_first_is_not_carried_out() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let web = pid_of(&app, "web.1");
+    let (host, bearer) = (client.host(), client.bearer());
+    let hidden = format!("DELETE /apps/app/dynos HTTP/1.1\r\n{host}\r\n{bearer}\r\n\r\n");
+    let head = format!("POST /apps/app/log-sessions HTTP/1.1\r\n{host}\r\n{bearer}\r\n");
+    let length = hidden.len();
+
+    for framing in [
+        "Content-Length: 0\r\n\r\n".to_owned(),
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("Content-Length: 0\r\nContent-Length: {length}\r\n\r\n"),
+        "Content-Length: 2\r\nTransfer-Encoding: identity\r\n\r\n{}".to_owned(),
+        "Content-Length : 0\r\n\r\n".to_owned(),
+        "Transfer-Encoding: chunked\r\n\r\n0;x=\n\r\n\r\n".to_owned(),
+    ] {
+        let answer = client.raw(format!("{head}{framing}{hidden}").as_bytes());
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{framing:?}: {answer}");
+    }
+
+    assert_eq!(pid_of(&app, "web.1"), web);
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_the_key_is_new_for_each_start_and_not_on_disk() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    for file in fs::read_dir(app.top().join("run/dyno")).unwrap() {
+        let text = fs::read(file.unwrap().path()).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&text).contains(&client.key));
+    }
+    let ended = stop(&app, running);
+    assert!(!(ended.stdout() + &ended.stderr()).contains(&client.key));
+
+    let again = start(&app, ["--api", &client.port.to_string()]);
+    let exports = app.dyno(["env", "heroku", "--shell", "fish"]).run().stdout();
+    assert!(exports.contains("set -gx HEROKU_API_KEY '") && !exports.contains(&client.key), "{exports}");
+    stop(&app, again);
+    assert!(TcpStream::connect(("127.0.0.1", client.port)).is_err());
+}
+
+#[test]
+fn s17_3_a_detached_start_serves_the_api_as_well() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let port = free_port().to_string();
+
+    let mut running = app.dyno(["start", "--detach", "--api", &port]).spawn();
+    running.returned().expect_end(Ended::Code(0));
+
+    let exports = app.dyno(["env", "heroku", "--app", "app", "--shell", "powershell"]).run().stdout();
+    assert!(exports.contains(&format!("$Env:HEROKU_HOST = 'http://127.0.0.1:{port}'\n")), "{exports}");
+    detached::stop(&app, &running);
+}
+
+#[test]
+fn s17_3_a_client_that_leaves_or_says_nothing_keeps_no_other_out() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
+    let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"tail":true}"#);
+    assert_eq!(status, 201);
+    let path = session["logplex_url"].as_str().unwrap().split_once("/dyno").unwrap().1.to_owned();
+
+    for _ in 0..300 {
+        let mut tail = client.connect();
+        tail.write_all(format!("GET /dyno{path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes()).unwrap();
+        tail.read_exact(&mut [0; 12]).unwrap();
+        tail.shutdown(Shutdown::Both).unwrap();
+    }
+
+    // 256 clients may follow the log at a time: those that have left are not among them.
+    assert_eq!(client.ask("GET", "/apps/app/dynos", "").0, 200);
+    drop(silent);
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_a_port_that_cannot_be_used_is_an_error_before_anything_starts() {
+    let app = App::new(APP);
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let refused = app.dyno(["start", "--api", &port.to_string()]).run();
+    assert_eq!((refused.ended, refused.stdout().as_str()), (Ended::Code(69), ""));
+    assert!(
+        refused.stderr().starts_with(&format!("error: port {port} for the API is in use by `")),
+        "{}",
+        refused.stderr()
+    );
+
+    let hint = "write a port from 1 to 65535 of this machine, such as 5050 or 127.0.0.1:5050";
+    for address in ["0", "0.0.0.0:5050", "65536", "::1", "http"] {
+        let fact = format!("`{address}` is not a valid value for `--api`");
+        app.refuses(&["start", "--api", address], 2, &error(&fact, hint));
+    }
+}
+
+#[test]
+fn s17_3_without_such_a_start_env_says_how_to_make_one() {
+    let app = App::new(APP);
+    let nothing = app.dyno(["env", "heroku"]).run();
+    nothing.expect_end(Ended::Code(69));
+    let running = start(&app, []);
+
+    let fact = "the app does not serve its API over TCP";
+    app.refuses(&["env", "heroku"], 69, &error(fact, "start it again with `--api 5050`, for example"));
+
+    stop(&app, running);
+}

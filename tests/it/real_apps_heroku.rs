@@ -1,0 +1,106 @@
+//! The platform's own command line drives an app (S17.3). Needs `node`, and the package `heroku` of npm, which `.ci/run`
+//! installs; `HEROKU_CLI` names the directory with its `node_modules`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::app::free_port;
+use crate::harness::{App, Running, note};
+use crate::running::{names, pid_of, start, stop};
+
+/// The version whose requests are known. `.ci/steps` installs this one.
+const VERSION: &str = "11.10.0";
+
+const PROCFILE: &str = "web: echo web on $PORT; exec sleep 1000\n\
+    worker: while :; do echo job at $LEVEL; sleep 1; done\n";
+
+/// A client in a home directory of its own.
+struct Heroku {
+    program: PathBuf,
+    home: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+/// What it printed, and how it ended.
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Heroku {
+    /// Starts the app, and sets up the client as the user does. None: it is not installed, and need not be.
+    fn of(app: &App) -> Option<(Running, Self)> {
+        let Some(place) = std::env::var_os("HEROKU_CLI") else {
+            assert!(
+                std::env::var_os("DYNO_OFFLINE").is_some(),
+                "HEROKU_CLI is not set: run .ci/run, or set DYNO_OFFLINE=1"
+            );
+            note("SKIPPED: the `heroku` command line is not installed");
+            return None;
+        };
+        let running = start(app, ["--api", &free_port().to_string()]);
+        let program = PathBuf::from(place).join("node_modules/heroku/bin/run.js");
+        let home = app.top().join("home-of-client");
+        std::fs::create_dir(&home).unwrap();
+        let exports = app.dyno(["env", "heroku"]).run().stdout();
+        let pair = |line: &str| {
+            let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+            Some((name.to_owned(), value.trim_matches('\'').to_owned()))
+        };
+        let heroku = Self { program, home, variables: exports.lines().filter_map(pair).collect() };
+        assert!(heroku.ok(&["version"]).contains(VERSION));
+        Some((running, heroku))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("node");
+        command.arg(&self.program).args(args).current_dir(&self.home).stdin(Stdio::null());
+        command.env("HOME", &self.home).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn said(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// Everything that it printed; it must end with 0.
+    #[track_caller]
+    fn ok(&self, args: &[&str]) -> String {
+        let said = self.said(args);
+        assert_eq!(said.code, Some(0), "{args:?}: {}{}", said.stdout, said.stderr);
+        said.stdout + &said.stderr
+    }
+}
+
+#[test]
+fn s17_3_the_official_command_line_drives_the_formation() {
+    let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
+    let Some((running, heroku)) = Heroku::of(&app) else { return };
+    running.until_shown("job at 1");
+
+    let shown = heroku.ok(&["ps"]);
+    assert!(shown.contains("=== web (Local): echo web on $PORT; exec sleep 1000 (1)"), "{shown}");
+    assert!(shown.contains("\nworker.1: up "), "{shown}");
+    let scaled = heroku.ok(&["ps:scale", "worker=2"]);
+    assert!(scaled.contains("done, now running worker at 2:Local"), "{scaled}");
+    running.until("worker.2 is there", || names(&app) == ["web.1", "worker.1", "worker.2"]);
+    let web = pid_of(&app, "web.1");
+    let restarted = heroku.ok(&["ps:restart", "-d", "web.1"]);
+    assert!(restarted.contains("Restarting dyno web.1 on app... done"), "{restarted}");
+    running.until("web.1 is another process", || pid_of(&app, "web.1") != web);
+    let log = heroku.ok(&["logs", "-n", "50", "-p", "web"]);
+    assert!(log.contains("app[web.1]: web on ") && !log.contains("worker"), "{log}");
+    let set = heroku.ok(&["config:set", "LEVEL=2"]);
+    assert!(set.contains("Setting LEVEL and restarting app... done, v2") && set.contains("LEVEL: 2"), "{set}");
+    running.until_shown("job at 2");
+    let run = heroku.ok(&["run:detached", "echo from $DYNO"]);
+    let name = run.split_whitespace().find(|word| word.starts_with("run.")).unwrap().to_owned();
+    running.until_shown(&format!("from {name}"));
+    let refused = heroku.said(&["run", "ls"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("`dyno run COMMAND`"), "{}", refused.stderr);
+
+    stop(&app, running);
+}
