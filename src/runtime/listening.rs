@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::ipv6_only;
+use super::socket_diagnostics;
 use crate::model::{http_url, reachable_at};
 
 /// The socket tables for IPv4 and IPv6.
@@ -20,19 +20,20 @@ pub(super) struct Listener {
     pub(super) port: u16,
     pub(super) address: IpAddr,
     pub(super) inode: u64,
+    /// It accepts no IPv4 connections although its address is `::`. False if the system does not show that.
+    pub(super) only_ipv6: bool,
 }
 
 /// The addresses at which this machine can reach a server, the best first. Empty only if it does not listen.
 pub(super) fn answers_at(own: &[Listener]) -> Vec<IpAddr> {
     let is_any = |socket: &Listener| socket.address == IpAddr::from(Ipv6Addr::UNSPECIFIED);
-    let only_ipv6 = if own.iter().any(is_any) { ipv6_only::sockets() } else { BTreeSet::new() };
     let seen_from_here = |socket: &Listener| {
-        if is_any(socket) && only_ipv6.contains(&socket.inode) { Ipv6Addr::LOCALHOST.into() } else { socket.address }
+        if is_any(socket) && socket.only_ipv6 { Ipv6Addr::LOCALHOST.into() } else { socket.address }
     };
     reachable_at(&own.iter().map(seen_from_here).collect::<Vec<_>>())
 }
 
-/// The sockets that listen on this machine. They are read once, when they are first needed: the system takes
+/// The sockets that listen on this machine. They are read once, when they are first needed: some systems take
 /// milliseconds for that.
 #[derive(Debug, Default)]
 pub struct ListeningSockets(OnceCell<Vec<Listener>>);
@@ -61,6 +62,11 @@ pub(super) fn newer(listeners: &[Listener], port: u16, older: &BTreeSet<u64>) ->
 
 /// All listening sockets. Empty if the system does not show them.
 pub(super) fn listeners() -> Vec<Listener> {
+    socket_diagnostics::listeners().unwrap_or_else(|_| in_tables())
+}
+
+/// The same from the tables, which every system has.
+pub(super) fn in_tables() -> Vec<Listener> {
     let tables = TABLES.iter().filter_map(|path| std::fs::read_to_string(path).ok());
     tables.flat_map(|table| parse(&table)).collect()
 }
@@ -74,7 +80,11 @@ fn parse(table: &str) -> Vec<Listener> {
         let port = u16::from_str_radix(port, 16).ok()?;
         let listening = fields.nth(1)? == LISTEN;
         let inode = fields.nth(5)?.parse().ok()?;
-        if listening { Some(Listener { port, address: parse_address(address)?, inode }) } else { None }
+        if listening {
+            Some(Listener { port, address: parse_address(address)?, inode, only_ipv6: false })
+        } else {
+            None
+        }
     };
     table.lines().skip(1).filter_map(line).collect()
 }

@@ -27,7 +27,6 @@ mod guardian_link;
 mod guardian_orders;
 mod http_probe;
 pub(crate) mod identity;
-mod ipv6_only;
 mod last_runs;
 mod launch;
 mod listen_watch;
@@ -57,6 +56,7 @@ mod runtime_directory;
 #[cfg(test)]
 mod scratch;
 mod signals;
+mod socket_diagnostics;
 mod start_gate;
 mod start_registry;
 mod state_directory;

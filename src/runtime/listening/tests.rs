@@ -16,7 +16,10 @@ const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm-
 
 #[test]
 fn only_listening_sockets_are_found() {
-    let listener = |port, address: &str, inode| Listener { port, address: address.parse().expect(address), inode };
+    let listener = |port, address: &str, inode| {
+        let address = address.parse().expect(address);
+        Listener { port, address, inode, only_ipv6: false }
+    };
     let expected = [listener(5000, "127.0.0.1", 111), listener(5001, "0.0.0.0", 222)];
 
     assert_eq!(parse(TCP), expected);

@@ -1,0 +1,210 @@
+//! Asks the kernel for the sockets that listen (`sock_diag(7)`).
+//!
+//! Its tables in `/proc/net` have every connection as well and take milliseconds to read, and they do not show
+//! `IPV6_V6ONLY`, the default of nginx. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an
+//! error. Called by `listening`.
+
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+
+use super::listening::Listener;
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// The type of the message after the last socket.
+const DONE: u16 = 3;
+/// `NLM_F_REQUEST | NLM_F_DUMP`.
+const REQUEST_ALL: u16 = 0x301;
+/// The bit of the state LISTEN.
+const LISTENING: u32 = 1 << 10;
+/// The attribute for `IPV6_V6ONLY`, one byte long.
+const INET_DIAG_SKV6ONLY: u16 = 11;
+
+/// Bytes of `struct nlmsghdr`, `inet_diag_req_v2`, `inet_diag_msg` and `nlattr`.
+const HEADER: usize = 16;
+const REQUEST: usize = 56;
+const SOCKET: usize = 72;
+const ATTRIBUTE: usize = 4;
+/// Offsets in `inet_diag_msg`.
+const PORT_AT: usize = 4;
+const ADDRESS_AT: usize = 8;
+const INODE_AT: usize = 68;
+
+/// Maximum number of bytes of one answer from the kernel.
+const ANSWER_BYTES: usize = 32 << 10;
+
+/// All TCP sockets that listen.
+///
+/// # Errors
+/// The kernel does not answer, or does not know such a question.
+pub(super) fn listeners() -> Result<Vec<Listener>, Errno> {
+    let kernel =
+        socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
+    let mut found = Vec::new();
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        send(kernel.as_raw_fd(), &request(family), MsgFlags::empty())?;
+        let mut answer = vec![0; ANSWER_BYTES];
+        loop {
+            // No wait is needed: the kernel answers within `send`, or not at all.
+            let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
+            match read_messages(answer.get(..length).unwrap_or_default(), family, &mut found) {
+                AfterAnswer::Follows => {}
+                AfterAnswer::End => break,
+                // Without IPv6, the kernel knows no sockets of it.
+                AfterAnswer::Refused if family == libc::AF_INET6 => break,
+                AfterAnswer::Refused => return Err(Errno::EOPNOTSUPP),
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The request for all listening TCP sockets of a family.
+fn request(family: i32) -> Vec<u8> {
+    let length = u32::try_from(HEADER + REQUEST).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(HEADER + REQUEST);
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    bytes.extend(REQUEST_ALL.to_ne_bytes());
+    bytes.resize(HEADER, 0);
+    let byte = |number: i32| u8::try_from(number).unwrap_or_default();
+    bytes.extend([byte(family), byte(libc::IPPROTO_TCP), 0, 0]);
+    bytes.extend(LISTENING.to_ne_bytes());
+    bytes.resize(HEADER + REQUEST, 0);
+    bytes
+}
+
+/// What follows after the messages of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AfterAnswer {
+    /// Other answers.
+    Follows,
+    /// Nothing: these were the last ones.
+    End,
+    /// Nothing: the kernel does not know, or its answer cannot be read.
+    Refused,
+}
+
+/// Reads the messages of one answer.
+fn read_messages(mut answer: &[u8], family: i32, found: &mut Vec<Listener>) -> AfterAnswer {
+    if answer.is_empty() {
+        return AfterAnswer::Refused;
+    }
+    while let Some((length, kind)) = u32_at(answer, 0).zip(u16_at(answer, 4)) {
+        // The length is invalid.
+        let Some(message) = usize::try_from(length).ok().and_then(|length| answer.get(HEADER..length)) else {
+            return AfterAnswer::Refused;
+        };
+        match kind {
+            SOCK_DIAG_BY_FAMILY => found.extend(listener(message, family)),
+            DONE => return AfterAnswer::End,
+            _ => return AfterAnswer::Refused,
+        }
+        answer = answer.get(aligned(HEADER + message.len())..).unwrap_or_default();
+    }
+    AfterAnswer::Follows
+}
+
+/// The socket that a message describes. The port and the address are in the order of the network.
+fn listener(message: &[u8], family: i32) -> Option<Listener> {
+    let port = message.get(PORT_AT..PORT_AT + 2)?.try_into().ok().map(u16::from_be_bytes)?;
+    let address = message.get(ADDRESS_AT..ADDRESS_AT + 16)?;
+    let address = if family == libc::AF_INET {
+        IpAddr::from(<[u8; 4]>::try_from(address.get(..4)?).ok()?)
+    } else {
+        IpAddr::from(<[u8; 16]>::try_from(address).ok()?)
+    };
+    let inode = u32_at(message, INODE_AT)?.into();
+    let only_ipv6 = is_ipv6_only(message.get(SOCKET..).unwrap_or_default());
+    Some(Listener { port, address, inode, only_ipv6 })
+}
+
+fn is_ipv6_only(mut attributes: &[u8]) -> bool {
+    while let Some((length, kind)) = u16_at(attributes, 0).zip(u16_at(attributes, 2)) {
+        let Some(value) = attributes.get(ATTRIBUTE..usize::from(length)) else { return false };
+        if kind == INET_DIAG_SKV6ONLY {
+            return value.first().is_some_and(|byte| *byte != 0);
+        }
+        attributes = attributes.get(aligned(usize::from(length))..).unwrap_or_default();
+    }
+    false
+}
+
+/// Messages and attributes begin at multiples of 4.
+fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..at + 2)?.try_into().ok().map(u16::from_ne_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of this kind.
+    fn message(kind: u16, content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(HEADER + content.len()).unwrap();
+        let mut bytes = length.to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.resize(HEADER, 0);
+        bytes.extend(content);
+        bytes.resize(aligned(bytes.len()), 0);
+        bytes
+    }
+
+    #[test]
+    fn an_answer_cut_anywhere_is_read_without_a_panic() {
+        let mut content = vec![0; SOCKET];
+        content[PORT_AT..PORT_AT + 2].copy_from_slice(&5000_u16.to_be_bytes());
+        content[ADDRESS_AT + 15] = 1;
+        content[INODE_AT..].copy_from_slice(&7_u32.to_ne_bytes());
+        // Another attribute, of an odd length, comes first.
+        for (kind, value) in [(5_u16, &b"cubic\0"[..]), (INET_DIAG_SKV6ONLY, &[1])] {
+            let length = u16::try_from(ATTRIBUTE + value.len()).unwrap();
+            content.extend([length.to_ne_bytes(), kind.to_ne_bytes()].concat());
+            content.extend(value);
+            content.resize(aligned(content.len()), 0);
+        }
+        let answer = message(SOCK_DIAG_BY_FAMILY, &content);
+        let read = |bytes: &[u8]| {
+            let mut found = Vec::new();
+            let rest = read_messages(bytes, libc::AF_INET6, &mut found);
+            (rest, found)
+        };
+
+        let address = "::1".parse().unwrap();
+        let expected = Listener { port: 5000, address, inode: 7, only_ipv6: true };
+        assert_eq!(read(&answer), (AfterAnswer::Follows, vec![expected]));
+        assert_eq!(read(&[answer.clone(), message(DONE, &[0; 4])].concat()), (AfterAnswer::End, vec![expected]));
+        assert_eq!(read(&message(2, &[0; 4])), (AfterAnswer::Refused, vec![]));
+        for end in 0..answer.len() {
+            assert!(read(&answer[..end]).1.is_empty(), "{end}");
+        }
+        assert_eq!(read(&[0; HEADER]), (AfterAnswer::Refused, vec![]));
+    }
+
+    #[test]
+    fn the_kernel_and_its_tables_show_the_same_sockets() {
+        let servers =
+            ["127.0.0.1:0", "127.0.0.2:0", "0.0.0.0:0"].map(|address| std::net::TcpListener::bind(address).unwrap());
+        let ports = servers.each_ref().map(|server| server.local_addr().unwrap().port());
+        let of_ports = |all: Vec<Listener>| {
+            let mut found: Vec<Listener> = all.into_iter().filter(|socket| ports.contains(&socket.port)).collect();
+            found.sort();
+            found
+        };
+
+        let asked = of_ports(listeners().unwrap_or_else(|_| super::super::listening::in_tables()));
+
+        assert_eq!(asked, of_ports(super::super::listening::in_tables()));
+        assert_eq!(asked.len(), 3);
+    }
+}
