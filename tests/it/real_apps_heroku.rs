@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::app::free_port;
-use crate::harness::{App, Running, note};
+use crate::harness::{App, Capture, Running, note, until};
 use crate::running::{names, pid_of, start, stop};
 
 /// The version whose requests are known. `.ci/steps` installs this one.
@@ -73,6 +73,45 @@ impl Heroku {
         assert_eq!(said.code, Some(0), "{args:?}: {}{}", said.stdout, said.stderr);
         said.stdout + &said.stderr
     }
+}
+
+#[test]
+fn s17_3_the_official_command_line_shows_the_app_and_its_releases() {
+    let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
+    let Some((running, heroku)) = Heroku::of(&app) else { return };
+    let shows = |args: &[&str], parts: &[&str]| {
+        let shown = heroku.ok(args);
+        assert!(parts.iter().all(|part| shown.contains(part)), "{args:?}: {shown}");
+    };
+
+    shows(&["auth:whoami"], &["local@localhost"]);
+    shows(&["apps"], &["app (local)"]);
+    shows(&["apps:info"], &["=== app", "Dynos:          web: 1, worker: 1"]);
+    shows(&["config:set", "LEVEL=2", "NEW=x"], &["done, v2"]);
+    shows(&["config:get", "NEW"], &["x\n"]);
+    shows(&["config:unset", "NEW"], &["done, v3"]);
+    shows(&["config"], &["=== app Config Vars", "LEVEL: 2\n"]);
+    shows(&["releases"], &["Current: v3", "Remove NEW config vars", "Set LEVEL, NEW config vars"]);
+    shows(&["releases:info", "v2"], &["=== Release v2", "NEW:   x"]);
+    shows(&["rollback", "v1"], &["Rolling back app to v1... done, v4"]);
+    shows(&["ps:wait"], &[]);
+    shows(&["ps:stop", "-d", "worker.1"], &["Stopping dyno worker.1 on app... done"]);
+    shows(&["ps:type"], &["worker   Local   1"]);
+    shows(&["maintenance"], &["off"]);
+    shows(&["drains"], &[]);
+    let refused = heroku.said(&["maintenance:on"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("cannot be changed"), "{}", refused.stderr);
+    let wrong = heroku.command(&["ps"]).env("HEROKU_API_KEY", "wrong").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+
+    let mut tail = heroku.command(&["logs", "--tail", "-d", "web.1"]).stdout(Stdio::piped()).spawn().unwrap();
+    let log = Capture::of(tail.stdout.take().unwrap());
+    until("the log has what was there", || log.text().contains("app[web.1]: web on "));
+    shows(&["ps:restart", "-d", "web.1"], &["done"]);
+    until("new lines follow", || log.text().matches("app[web.1]: web on ").count() > 1);
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    stop(&app, running);
 }
 
 #[test]
