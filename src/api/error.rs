@@ -38,7 +38,7 @@ impl ApiError {
         Self::new(400, "bad_request", message)
     }
 
-    /// 401: the client has not shown who it is.
+    /// 401: the request has no valid key.
     #[must_use]
     pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(401, "unauthorized", message)

@@ -225,12 +225,12 @@ impl ApiRequest<'_> {
             }
             // The platform's own client cannot read an empty list here.
             ("GET", ["pipeline-couplings"]) => Err(ApiError::not_found("the app is not in a pipeline")),
-            // The platform's own client shows the message, and no hint.
+            // The `heroku` CLI shows the message but not the hint.
             ("PATCH", []) => Err(ApiError::invalid_params(
                 "the settings of an app, such as maintenance mode, cannot be changed here; `dyno stop` stops the app",
             )),
             ("GET", ["buildpack-installations"]) => Err(ApiError::not_found(
-                "there are no buildpacks here; `dyno run sh` opens a shell in the environment of the app",
+                "there are no buildpacks here; type `dyno run sh` for a shell with the environment of the app",
             )),
             ("GET", ["dynos"]) => see(Resource::Dynos),
             ("POST", ["dynos"]) => {

@@ -27,7 +27,7 @@ struct RunRequest {
 pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
     let request: RunRequest = object(body, r#"{"command":"rake db:migrate","attach":false}"#)?;
     if request.attach == Some(true) {
-        // The platform's own client shows the message, and no hint.
+        // The `heroku` CLI shows the message but not the hint.
         return Err(ApiError::invalid_params(
             "a one-off dyno with a terminal cannot be started through the API; `dyno run COMMAND` starts it in this \
              terminal, and `heroku run:detached COMMAND` runs it in the background",

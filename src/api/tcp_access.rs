@@ -1,7 +1,7 @@
 //! Who may use the API over TCP (S17.3): a client on this machine that knows the key, and no web page.
 //!
-//! Everything is decided from the head of a request, before its body is read. Pure: the caller makes the key and has read
-//! the head. Over the unix socket none of this applies, because only the user can open that.
+//! Decides from the head of a request, before its body is read. Pure: the caller makes the key and reads the head. Does
+//! not apply to the unix socket, which only the user can open.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,8 +11,8 @@ use subtle::ConstantTimeEq;
 use super::error::ApiError;
 use super::log_session::LOG_PATH;
 
-/// The names of this machine under which the API answers. A web page that makes a name of its own mean this machine is
-/// refused (DNS rebinding).
+/// The names under which the API answers. Any other is refused, so that a web page cannot use a domain that resolves to
+/// 127.0.0.1 (DNS rebinding).
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];
 
 /// The port of the API, and the key to it.
@@ -24,7 +24,7 @@ pub struct TcpAccess {
     pub key: String,
 }
 
-/// How clients reach the API over TCP, as `dyno env` asks for it.
+/// The address and the key of the API, as a start sends them to `dyno env`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpAccessResource {
     /// Its address: `http://127.0.0.1:5050`.
@@ -33,12 +33,12 @@ pub struct TcpAccessResource {
     pub key: String,
 }
 
-/// The head of a request, as far as it decides who has sent it.
+/// The parts of a request's head that decide whether it is answered.
 #[derive(Debug, Clone, Default)]
 pub struct ClientHead<'a> {
     /// The target as it was sent: `/apps/shop`.
     pub target: &'a str,
-    /// The headers `Host`.
+    /// The values of all `Host` headers.
     pub hosts: Vec<&'a [u8]>,
     /// Whether there is a header that only browsers send.
     pub is_from_page: bool,
@@ -59,7 +59,7 @@ impl TcpAccess {
         format!("http://{}:{}", HOSTS[0], self.port)
     }
 
-    /// What the start itself may tell the user.
+    /// The answer for `dyno env`, with the key.
     #[must_use]
     pub fn resource(&self) -> TcpAccessResource {
         TcpAccessResource { url: self.url(), key: self.key.clone() }
@@ -68,27 +68,27 @@ impl TcpAccess {
     /// Decides whether a request is answered.
     ///
     /// # Errors
-    /// 400 without one name of the server, 401 without the key, 403 for a web page or another name of the server.
+    /// 400 if the target or `Host` is malformed, 401 without the key, 403 for a web page or another server name.
     pub fn check(&self, head: &ClientHead<'_>) -> Result<(), ApiError> {
         if !head.target.starts_with('/') {
             return Err(ApiError::bad_request("the target of a request must begin with `/`"));
         }
         let [host] = head.hosts.as_slice() else {
-            return Err(ApiError::bad_request("the request must have one header `Host`"));
+            return Err(ApiError::bad_request("the request must have exactly one `Host` header"));
         };
         let names = HOSTS.map(|name| format!("{name}:{}", self.port));
         if !names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
-            let message = format!("the API answers under the names `{}` and `{}` only", names[0], names[1]);
+            let message = format!("the API answers only at `{}` and `{}`", names[0], names[1]);
             return Err(ApiError::forbidden(message));
         }
         if head.is_from_page {
-            return Err(ApiError::forbidden("a web page must not use the API"));
+            return Err(ApiError::forbidden("requests from web pages are refused"));
         }
         if is_log(head.target) || head.authorization.is_some_and(|sent| self.is_key(sent)) {
             return Ok(());
         }
         let error = ApiError::unauthorized("the key in the header `Authorization` is missing or wrong");
-        Err(error.with_hint(r#"`eval "$(dyno env heroku)"` sets the key of the app that runs here"#))
+        Err(error.with_hint(r#"type `eval "$(dyno env heroku)"` again: each start has a new key"#))
     }
 
     /// Whether a value of `Authorization` has the key, either as `Bearer` or as the password of `Basic`.
@@ -105,13 +105,12 @@ impl TcpAccess {
     }
 }
 
-/// Whether two texts are equal, in a time that does not show where they differ.
+/// Compares in constant time, so that the duration does not show where the texts differ.
 fn same(sent: &[u8], expected: &str) -> bool {
     sent.ct_eq(expected.as_bytes()).into()
 }
 
-/// Whether a request reads the log of a session. Its address is a secret of its own, and the platform's client sends no key
-/// there.
+/// Whether a request reads the log of a session. The address itself is the secret: the `heroku` CLI sends no key there.
 fn is_log(target: &str) -> bool {
     let [first, second] = LOG_PATH;
     target.strip_prefix(&format!("/{first}/{second}/")).is_some_and(|token| !token.is_empty())
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_3_without_the_right_key_there_is_only_an_error() {
+    fn s17_3_a_missing_or_wrong_key_is_answered_with_401() {
         let longer = format!("Bearer {KEY}0");
         let password = format!("Basic {}", BASE64_STANDARD.encode(KEY));
         for sent in ["", "Bearer", "Bearer ", "Bearer undefined", &longer, &longer[..30], KEY, "Basic !", &password] {
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_3_a_head_that_two_readers_could_understand_differently_is_refused() {
+    fn s17_3_an_ambiguous_target_or_host_is_refused() {
         let key = format!("Bearer {KEY}");
         for target in ["http://127.0.0.1:5050/apps", "*", "evil.example:80", ""] {
             assert_eq!(status(&head(target, "127.0.0.1:5050", &key)), 400, "{target}");
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_3_the_key_is_not_shown_by_accident() {
+    fn s17_3_debug_output_does_not_contain_the_key() {
         assert!(!format!("{:?}", access()).contains(KEY));
     }
 }

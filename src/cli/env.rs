@@ -9,13 +9,13 @@ use super::help::OUTPUT;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("json", |json| json.hide(true)),
-    after_help = "Examples:\n  dyno start --api 5050          serve the API of the app on a port\n  eval \"$(dyno env heroku)\"      then `heroku ps` shows the app that runs here\n  dyno env heroku --shell fish | source"
+    after_help = "Examples:\n  dyno start --api 5050          serve the API of the app on a port\n  eval \"$(dyno env heroku)\"      then `heroku ps` shows the app that runs here\n  dyno env heroku --shell fish | source   the same in fish"
 )]
 pub struct EnvArgs {
-    /// The client to set up: `heroku`, the official command line of the platform
+    /// The client to set up: `heroku`, the official Heroku CLI
     #[arg(value_name = "CLIENT", value_enum, hide_possible_values = true)]
     pub client: ApiClientName,
-    /// The shell that reads the lines
+    /// The shell that will run the printed lines
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = EnvShell::Sh, help_heading = OUTPUT)]
     pub shell: EnvShell,
     /// Which app.
@@ -26,7 +26,7 @@ pub struct EnvArgs {
 /// A client of the Platform API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ApiClientName {
-    /// The official command line.
+    /// The official CLI.
     Heroku,
 }
 

@@ -151,9 +151,9 @@ pub struct StartArgs {
     /// Stdin for dynos without a terminal: `endless` never ends, `null` is /dev/null
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = StdinMode::Endless, hide_possible_values = true, help_heading = OUTPUT, hide_short_help = true)]
     pub stdin: StdinMode,
-    /// Serve the Platform API on this port of 127.0.0.1, for the official `heroku` command line and other clients
+    /// Serve the Platform API on this port of 127.0.0.1, so that the official `heroku` CLI can control the app
     ///
-    /// `eval "$(dyno env heroku)"` sets them up. Only a client with the key of this start is answered.
+    /// Type `eval "$(dyno env heroku)"` in the terminal where you use `heroku`. Requests need the key of this start.
     #[arg(long, value_name = "[127.0.0.1:]PORT", value_parser = api_port, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub api: Option<u16>,
     /// Say where `web` listens, even if stdout is not a terminal
@@ -218,7 +218,9 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 fn api_port(text: &str) -> Result<u16, String> {
     let port = text.strip_prefix("127.0.0.1:").or_else(|| text.strip_prefix("localhost:")).unwrap_or(text);
     let port = port.parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| "a port from 1 to 65535 of this machine, such as 5050 or 127.0.0.1:5050".to_owned())
+    port.ok_or_else(|| {
+        "a port from 1 to 65535, such as 5050 or 127.0.0.1:5050: the API listens on 127.0.0.1 only".to_owned()
+    })
 }
 
 /// A distance between ports.

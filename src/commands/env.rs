@@ -11,7 +11,7 @@ use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// What keeps the client from contacting other machines: its statistics, and its look for a newer version.
+/// Turn off what makes the client contact other machines: usage statistics and the check for a newer version.
 const OFFLINE: [(&str, &str); 3] =
     [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
 
@@ -46,11 +46,11 @@ fn access(app: &RunningApp) -> Result<(String, TcpAccessResource), Failure> {
     if failure.is_not_running() || !failure.is_unknown() {
         return Err(failure);
     }
-    let hint = "start it again with `--api 5050`, for example";
+    let hint = "stop the app, then start it with the API: `dyno start --api 5050`";
     Err(Failure::new(Status::Unavailable, "no_api", "the app does not serve its API over TCP", hint))
 }
 
-/// The variables of the official command line. `variable`: those of the shell.
+/// The variables for the official CLI. `variable` looks up a variable of the shell.
 fn of_heroku(
     app: &str,
     access: &TcpAccessResource,
@@ -60,7 +60,7 @@ fn of_heroku(
         ("HEROKU_HOST", access.url.clone()),
         ("HEROKU_API_KEY", access.key.clone()),
         ("HEROKU_APP", app.to_owned()),
-        // It sends the key there as well, and waits for an answer.
+        // The client sends the key to this address too, by default on another machine, and waits for an answer.
         ("HEROKU_PARTICLEBOARD_URL", access.url.clone()),
     ];
     variables.extend(OFFLINE.map(|(name, value)| (name, value.to_owned())));

@@ -54,8 +54,8 @@ use crate::supervisor::{Lifetime, Outcome, Plan};
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 
-/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and what runs that are
-/// being started need.
+/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and the descriptors of
+/// starts in progress.
 const OWN_DESCRIPTORS: u64 = 96;
 
 /// The fact if [`Limits::raise`] fails.
@@ -113,7 +113,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let mut policy = settings.life.policy(&settings.look, &types)?;
     policy.stop_advice = scope.stop_advice(cli.dialect);
     policy.focus_advice = scope.focus_advice(cli.dialect);
-    policy.lifetime = if launch.is_some() { Lifetime::Detached } else { policy.lifetime };
+    policy.lifetime = launch.as_ref().map_or(policy.lifetime, |_| Lifetime::Detached);
     policy.shows_addresses = scope.shows_addresses(cli.dialect);
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;

@@ -48,7 +48,7 @@ enum StopStage {
     First(Vec<Identity>),
     /// Everything that the next scan finds gets the signal.
     Rest,
-    /// So does everything that the last scan may have missed, for this many more scans.
+    /// What earlier scans may have missed gets the signal too, for this many more scans.
     Missed(u32),
 }
 
@@ -109,8 +109,8 @@ impl Stop {
         due
     }
 
-    /// Those of these processes that no process which has had the signal has started, directly or through others. A
-    /// program that is started after the signal usually cleans up, and must not be interrupted.
+    /// The processes that do not descend from a signalled process. A program that is started after the signal usually
+    /// cleans up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
         let mut below = BTreeSet::new();
         let has_had_it = |process: &&Process| self.signalled.contains(&process.identity());

@@ -283,7 +283,7 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Whether the client may send a request. Over TCP, the request itself has to show that.
+/// Whether the client may connect. Over TCP, each request is checked instead.
 fn is_allowed(socket: &ClientSocket) -> bool {
     match socket {
         ClientSocket::Unix(stream) => stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw()),

@@ -130,7 +130,7 @@ impl ApiServer {
     async fn app_now(&self) -> AppFacts {
         let mut app = self.app.clone();
         if let Some(url) = app.url.clone() {
-            // In another thread, because the system takes milliseconds to list its sockets.
+            // In another thread, because some systems take milliseconds to list their sockets.
             let answering = tokio::task::spawn_blocking(|| ListeningSockets::default().answering_url(url));
             app.url = answering.await.ok().or(app.url);
         }

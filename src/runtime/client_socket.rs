@@ -1,15 +1,14 @@
 //! The socket of an API client: the unix socket of the start, or TCP (S17.3).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::task::{Context, Poll};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
-use std::os::fd::AsRawFd;
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connected socket.
+/// Which of the two.
 pub(super) enum ClientSocket {
     /// Of a process of the same user.
     Unix(UnixStream),
@@ -53,8 +52,8 @@ impl ClientSocket {
         }
     }
 
-    /// After the end of what the client sends: whether it is gone. One that has only closed its own half still reads its
-    /// answer. Over TCP the two look alike, and the clients there close both.
+    /// Whether a client that has stopped sending is gone. On the unix socket, one that has closed only its own half can
+    /// still read its answer. Over TCP the two look alike, so it is treated as gone.
     pub(super) fn is_hung_up(&self) -> bool {
         match self {
             Self::Unix(_) => {
@@ -66,7 +65,6 @@ impl ClientSocket {
         }
     }
 
-    /// Whether requests on it need the key.
     pub(super) fn needs_key(&self) -> bool {
         match self {
             Self::Unix(_) => false,
@@ -74,8 +72,8 @@ impl ClientSocket {
         }
     }
 
-    /// Tells the client that nothing follows, and throws away what it still sends. Over TCP, unread bytes would make the
-    /// system throw away the end of the answer instead.
+    /// Ends the answer, then discards what the client still sends: over TCP, closing with unread bytes would lose the end
+    /// of the answer.
     pub(super) async fn finish(&self) {
         match self {
             Self::Unix(_) => {}

@@ -79,7 +79,7 @@ pub(super) struct FileWatcher {
     has_no_events: fn(&Path) -> bool,
     /// None: the system gives no events at all.
     events: Option<RecommendedWatcher>,
-    /// Files whose directories have no events for their changes.
+    /// Files to watch themselves, because their directories do not report their changes.
     mounted: MountedFiles,
     seen: UnboundedReceiver<Seen>,
     polled: BTreeSet<PathBuf>,
@@ -117,7 +117,7 @@ impl FileWatcher {
         Self { has_no_events, events, mounted, seen, polled, stamps, look_at, found }
     }
 
-    /// Watches a directory, which is a real path. One that does not exist is ignored.
+    /// Watches a directory, given by its real path. One that does not exist is ignored.
     ///
     /// # Errors
     /// Why it is looked at every 2 seconds instead.

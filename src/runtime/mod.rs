@@ -164,7 +164,7 @@ pub struct ApiStart {
 }
 
 impl ApiStart {
-    /// A start whose files are read only once, with its socket alone.
+    /// A start with only its unix socket, which never reads its files again.
     #[must_use]
     pub fn new(registered: RegisteredStart, facts: AppFacts) -> Self {
         Self { registered, tcp: None, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None }

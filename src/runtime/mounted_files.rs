@@ -1,23 +1,23 @@
-//! Files that another file is mounted on, as containers do with a `.env` of the host. A change of such a file is an event of
-//! the file alone: its directory has none (S14.2).
+//! Files that are mount points, like a `.env` of the host in a container. Their changes are reported for the file itself,
+//! not for its directory (S14.2).
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// What this process sees mounted. The fifth field of a line is the place.
+/// The mounts that this process sees. The fifth field of a line is the mount point.
 const TABLE: &str = "/proc/self/mountinfo";
 const PLACE: usize = 4;
 
-/// The places on which something was mounted when they were looked up.
+/// The mount points at the time of reading.
 #[derive(Debug, Default)]
 pub(super) struct MountedFiles {
     places: Vec<PathBuf>,
 }
 
 impl MountedFiles {
-    /// As it is now; nothing if the system does not say.
+    /// The current mount points. Empty if the system does not list them.
     pub(super) fn now() -> Self {
         Self::of(&fs::read(TABLE).unwrap_or_default())
     }
@@ -28,7 +28,7 @@ impl MountedFiles {
         Self { places: places.map(unescaped).collect() }
     }
 
-    /// Those among the entries of a directory, which is a real path.
+    /// The mounted files in this directory, which must be a real path.
     pub(super) fn within<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = &'a Path> {
         let here = self.places.iter().filter(move |place| place.parent() == Some(directory));
         here.filter(|place| fs::metadata(place).is_ok_and(|found| !found.is_dir())).map(PathBuf::as_path)

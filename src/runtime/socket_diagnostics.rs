@@ -1,8 +1,8 @@
 //! Asks the kernel for the sockets that listen (`sock_diag(7)`).
 //!
-//! Its tables in `/proc/net` have every connection as well and take milliseconds to read, and they do not show
-//! `IPV6_V6ONLY`, the default of nginx. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an
-//! error. Called by `listening`.
+//! The tables in `/proc/net` also list every connection, take milliseconds to read, and do not show `IPV6_V6ONLY`, the
+//! default of nginx. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an error. Called by
+//! `listening`.
 
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
@@ -38,7 +38,7 @@ const ANSWER_BYTES: usize = 32 << 10;
 /// All TCP sockets that listen.
 ///
 /// # Errors
-/// The kernel does not answer, or does not know such a question.
+/// The kernel does not answer, or does not support the request.
 pub(super) fn listeners() -> Result<Vec<Listener>, Errno> {
     let kernel =
         socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
@@ -50,9 +50,9 @@ pub(super) fn listeners() -> Result<Vec<Listener>, Errno> {
             // No wait is needed: the kernel answers within `send`, or not at all.
             let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
             match read_messages(answer.get(..length).unwrap_or_default(), family, &mut found) {
-                AfterAnswer::Follows => {}
+                AfterAnswer::More => {}
                 AfterAnswer::End => break,
-                // Without IPv6, the kernel knows no sockets of it.
+                // A kernel without IPv6 refuses this request.
                 AfterAnswer::Refused if family == libc::AF_INET6 => break,
                 AfterAnswer::Refused => return Err(Errno::EOPNOTSUPP),
             }
@@ -80,10 +80,10 @@ fn request(family: i32) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AfterAnswer {
     /// Other answers.
-    Follows,
+    More,
     /// Nothing: these were the last ones.
     End,
-    /// Nothing: the kernel does not know, or its answer cannot be read.
+    /// Nothing: the kernel refused the request, or its answer cannot be parsed.
     Refused,
 }
 
@@ -104,10 +104,10 @@ fn read_messages(mut answer: &[u8], family: i32, found: &mut Vec<Listener>) -> A
         }
         answer = answer.get(aligned(HEADER + message.len())..).unwrap_or_default();
     }
-    AfterAnswer::Follows
+    AfterAnswer::More
 }
 
-/// The socket that a message describes. The port and the address are in the order of the network.
+/// The socket that a message describes. The port and the address are in network byte order.
 fn listener(message: &[u8], family: i32) -> Option<Listener> {
     let port = message.get(PORT_AT..PORT_AT + 2)?.try_into().ok().map(u16::from_be_bytes)?;
     let address = message.get(ADDRESS_AT..ADDRESS_AT + 16)?;
@@ -182,7 +182,7 @@ mod tests {
 
         let address = "::1".parse().unwrap();
         let expected = Listener { port: 5000, address, inode: 7, only_ipv6: true };
-        assert_eq!(read(&answer), (AfterAnswer::Follows, vec![expected]));
+        assert_eq!(read(&answer), (AfterAnswer::More, vec![expected]));
         assert_eq!(read(&[answer.clone(), message(DONE, &[0; 4])].concat()), (AfterAnswer::End, vec![expected]));
         assert_eq!(read(&message(2, &[0; 4])), (AfterAnswer::Refused, vec![]));
         for end in 0..answer.len() {

@@ -61,7 +61,7 @@ fn read(pid: i32) -> Option<ProcessUsage> {
     // The state is field 3 of the line and the first one here.
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     let session = fields.get(6 - 3)?.parse().ok()?;
-    // Fields 16 and 17 count its children that have ended.
+    // Fields 16 and 17 are the CPU time of its children that have ended.
     let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
     Some(ProcessUsage { session, ticks, pages: number(24)? })
 }

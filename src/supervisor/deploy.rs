@@ -54,8 +54,7 @@ impl Deploy {
 pub enum DeployOrigin {
     /// A person: the release is what the files of the app say.
     Files,
-    /// A file that was saved: the release is what the files say too. But if they say what they said before a rollback, the
-    /// rollback stays.
+    /// A file that was saved: like `Files`, unless the files say what they said before a rollback. Then the rollback stays.
     SavedFile,
     /// A person: the release has run before.
     Rollback {

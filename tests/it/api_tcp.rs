@@ -1,4 +1,4 @@
-//! The API over TCP, for the platform's own command line and other clients (S17.3), and attacks on it.
+//! The API over TCP, for the official `heroku` CLI and other clients (S17.3), and attacks on it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -108,7 +108,7 @@ fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     let log = client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes());
     assert!(log.contains("text/event-stream") && log.contains("level two"), "{log}");
     let log = stop(&app, running).stderr();
-    let said = format!("API on {address}; `eval \"$(dyno env heroku)\"` sets up the `heroku` CLI");
+    let said = format!("API at {address}; type `eval \"$(dyno env heroku)\"` to use the `heroku` CLI");
     assert!(log.contains(&said), "{log}");
 }
 
@@ -146,10 +146,10 @@ fn s17_3_a_web_page_is_refused_even_if_it_knows_the_key() {
     let restart = "DELETE /apps/app/dynos";
 
     for page in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
-        let refused = (403, "a web page must not use the API".to_owned());
+        let refused = (403, "requests from web pages are refused".to_owned());
         assert_eq!(client.status(restart, &[&host, &bearer, page]), refused, "{page}");
     }
-    // The page's own name now means this machine.
+    // The page's domain now resolves to this machine.
     let rebound = format!("Host: evil.example:{}", client.port);
     let (status, message) = client.status(restart, &[&rebound, &bearer]);
     assert_eq!(status, 403, "{message}");
@@ -163,7 +163,7 @@ fn s17_3_a_web_page_is_refused_even_if_it_knows_the_key() {
 }
 
 #[test]
-fn s17_3_a_second_request_in_the_bytes_of_the_first_is_not_carried_out() {
+fn s17_3_a_smuggled_second_request_is_not_carried_out() {
     let app = App::new(APP);
     let (running, client) = Client::of(&app);
     let web = pid_of(&app, "web.1");
@@ -221,7 +221,7 @@ fn s17_3_a_detached_start_serves_the_api_as_well() {
 }
 
 #[test]
-fn s17_3_a_client_that_leaves_or_says_nothing_keeps_no_other_out() {
+fn s17_3_silent_or_departed_clients_do_not_block_others() {
     let app = App::new(APP);
     let (running, client) = Client::of(&app);
     let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
@@ -236,7 +236,7 @@ fn s17_3_a_client_that_leaves_or_says_nothing_keeps_no_other_out() {
         tail.shutdown(Shutdown::Both).unwrap();
     }
 
-    // 256 clients may follow the log at a time: those that have left are not among them.
+    // At most 256 clients may follow the log; those that have left must not use up a place.
     assert_eq!(client.ask("GET", "/apps/app/dynos", "").0, 200);
     drop(silent);
     stop(&app, running);
@@ -255,7 +255,7 @@ fn s17_3_a_port_that_cannot_be_used_is_an_error_before_anything_starts() {
         refused.stderr()
     );
 
-    let hint = "write a port from 1 to 65535 of this machine, such as 5050 or 127.0.0.1:5050";
+    let hint = "write a port from 1 to 65535, such as 5050 or 127.0.0.1:5050: the API listens on 127.0.0.1 only";
     for address in ["0", "0.0.0.0:5050", "65536", "::1", "http"] {
         let fact = format!("`{address}` is not a valid value for `--api`");
         app.refuses(&["start", "--api", address], 2, &error(&fact, hint));
@@ -263,14 +263,18 @@ fn s17_3_a_port_that_cannot_be_used_is_an_error_before_anything_starts() {
 }
 
 #[test]
-fn s17_3_without_such_a_start_env_says_how_to_make_one() {
+fn s17_3_env_says_how_to_start_the_app_with_the_api() {
     let app = App::new(APP);
     let nothing = app.dyno(["env", "heroku"]).run();
     nothing.expect_end(Ended::Code(69));
     let running = start(&app, []);
 
     let fact = "the app does not serve its API over TCP";
-    app.refuses(&["env", "heroku"], 69, &error(fact, "start it again with `--api 5050`, for example"));
+    app.refuses(
+        &["env", "heroku"],
+        69,
+        &error(fact, "stop the app, then start it with the API: `dyno start --api 5050`"),
+    );
 
     stop(&app, running);
 }

@@ -257,7 +257,7 @@ fn the_examples_of_start_start_the_dynos_that_the_docs_say() {
         finished.expect_end(Ended::Signal(Signal::SIGTERM));
         assert_eq!(started(), expected, "{line}");
         let stderr = finished.stderr();
-        let notice = [("auto", "ports: "), ("5050", "API on ")].iter().find(|(end, _)| line.ends_with(end));
+        let notice = [("auto", "ports: "), ("5050", "API at ")].iter().find(|(end, _)| line.ends_with(end));
         assert!(stderr.is_empty() || notice.is_some_and(|(_, text)| stderr.starts_with(text)), "{line}: {stderr}");
     }
 }

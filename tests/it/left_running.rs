@@ -89,10 +89,10 @@ fn s6_10_a_daemon_seen_with_its_parent_belongs_to_the_run_of_the_parent() {
     assert!(finished.lines_of("web.1").contains(&"left sh (pid PID) running; stopped it too".to_owned()));
 }
 
-// Another dyno is alive, so the time of its start does not say where the daemon comes from. Its session and group are those
-// of a process that has ended before anyone looked.
+// The other dyno lives too, so the start time of the daemon does not show where it comes from. Its session and group
+// belong to a process that ended before any scan.
 #[test]
-fn s6_10_a_restart_never_meets_its_own_daemon_that_has_one_trace() {
+fn s6_10_a_daemon_with_one_trace_is_gone_before_its_dyno_restarts() {
     let by_port = format!("{} 127.0.0.1 >begun 2>/dev/null </dev/null & echo $! >pid", example("listen").display());
     for daemon in [by_port.as_str(), "sh ./daemon 2>/dev/null </dev/null &"] {
         let app = App::new("web: ./web\nworker: exec sleep 1000\n")

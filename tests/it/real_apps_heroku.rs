@@ -1,4 +1,4 @@
-//! The platform's own command line drives an app (S17.3). Needs `node`, and the package `heroku` of npm, which `.ci/run`
+//! The official `heroku` CLI controls an app (S17.3). Needs `node`, and the package `heroku` of npm, which `.ci/run`
 //! installs; `HEROKU_CLI` names the directory with its `node_modules`.
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ struct Heroku {
 }
 
 /// What it printed, and how it ended.
-struct Said {
+struct HerokuOutput {
     code: Option<i32>,
     stdout: String,
     stderr: String,
@@ -34,9 +34,9 @@ impl Heroku {
         let Some(place) = std::env::var_os("HEROKU_CLI") else {
             assert!(
                 std::env::var_os("DYNO_OFFLINE").is_some(),
-                "HEROKU_CLI is not set: run .ci/run, or set DYNO_OFFLINE=1"
+                "HEROKU_CLI is not set: after `bash .ci/run`, set HEROKU_CLI=$PWD/target/heroku-cli; or skip this test with DYNO_OFFLINE=1"
             );
-            note("SKIPPED: the `heroku` command line is not installed");
+            note("SKIPPED: the `heroku` CLI is not installed");
             return None;
         };
         let running = start(app, ["--api", &free_port().to_string()]);
@@ -60,10 +60,10 @@ impl Heroku {
         command
     }
 
-    fn said(&self, args: &[&str]) -> Said {
+    fn said(&self, args: &[&str]) -> HerokuOutput {
         let output = self.command(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        HerokuOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// Everything that it printed; it must end with 0.
@@ -76,7 +76,7 @@ impl Heroku {
 }
 
 #[test]
-fn s17_3_the_official_command_line_shows_the_app_and_its_releases() {
+fn s17_3_the_official_cli_shows_the_app_and_its_releases() {
     let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
     let Some((running, heroku)) = Heroku::of(&app) else { return };
     let shows = |args: &[&str], parts: &[&str]| {
@@ -115,7 +115,7 @@ fn s17_3_the_official_command_line_shows_the_app_and_its_releases() {
 }
 
 #[test]
-fn s17_3_the_official_command_line_drives_the_formation() {
+fn s17_3_the_official_cli_drives_the_formation() {
     let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
     let Some((running, heroku)) = Heroku::of(&app) else { return };
     running.until_shown("job at 1");

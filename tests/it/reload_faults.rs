@@ -86,7 +86,7 @@ fn s14_2_changes_without_end_are_applied_while_they_last_and_after_them() {
     running.until_shown("level 0");
 
     let mut level = 0;
-    // The quiet time never comes.
+    // The files are never unchanged for 200 ms.
     running.until("a change is applied all the same", || {
         level += 1;
         app.write(".env", &format!("LEVEL={level}\n"));

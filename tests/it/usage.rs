@@ -1,4 +1,4 @@
-//! CPU time and memory of dynos in `ps`: those of all their processes (S10.2).
+//! `ps` shows the CPU time and memory of all processes of a dyno (S10.2).
 
 use crate::harness::{App, Ended};
 use crate::running::{dynos, stop};
@@ -6,7 +6,7 @@ use crate::running::{dynos, stop};
 /// How many bytes the dyno `big` holds.
 const HELD: u64 = 50_000_000;
 
-/// What a leader does that is a small program itself, above a shell that has a child with this line.
+/// A command whose leader is only a `sleep`; the work is done by a child of a shell below it.
 fn below(line: &str) -> String {
     format!("sh -c 'sh -c \"$0\" & wait' '{line}' & exec sleep 1000")
 }

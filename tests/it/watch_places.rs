@@ -78,7 +78,7 @@ fn s14_2_a_file_that_is_mounted_by_itself_is_watched() {
     let running = up(&app, call.spawn());
     running.until_shown("level 1");
 
-    // As an editor on the host does, which knows nothing of the mount.
+    // Like an editor on the host, which does not see the mount.
     fs::write(app.path("host/env"), "LEVEL=2\n").unwrap();
     running.until_shown("level 2");
     fs::write(app.path("host/rb"), "changed").unwrap();
@@ -93,7 +93,7 @@ fn s13_under_the_names_of_other_tools_no_file_is_watched() {
         let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
         let running = app.called(name, ["start"]).spawn_in_terminal();
         running.until_shown("level 1");
-        // On a terminal `dyno` watches by now.
+        // Under its own name on a terminal, `dyno` would be watching by now.
         app.dyno(["restart", "worker", "--wait"]).run().expect_end(Ended::Code(0));
 
         assert_eq!(instances(&running), 0, "{name}");

@@ -17,7 +17,7 @@ pub(super) struct TcpApi {
 }
 
 impl TcpApi {
-    /// Listens on this port. Call it before ports are chosen for dynos, so that none of them gets this one.
+    /// Listens on this port. Called before ports are chosen for dynos, so that no dyno gets it.
     ///
     /// # Errors
     /// Status 69: the port cannot be used; 70: there are no random bytes.
@@ -27,10 +27,10 @@ impl TcpApi {
         Ok(Self { listener, access: TcpAccess { port, key: session()? } })
     }
 
-    /// Adds it to a start, if there is one to add.
+    /// Adds the socket and the key to the start. Does nothing without `--api`.
     ///
     /// # Errors
-    /// Status 69: commands do not find the start, so none could print the key.
+    /// Status 69: the start is not registered, so `dyno env` could not get the key.
     pub(super) fn added(tcp: Option<Self>, api: Option<ApiStart>) -> Result<Option<ApiStart>, Error> {
         let Some(Self { listener, access }) = tcp else { return Ok(api) };
         let Some(mut api) = api else {
@@ -38,7 +38,7 @@ impl TcpApi {
             let fact = "cannot serve the API over TCP, because `dyno env` would not find the app";
             return Err(Error::new(Status::Unavailable, fact, hint));
         };
-        print_line(&format!(r#"API on {}; `eval "$(dyno env heroku)"` sets up the `heroku` CLI"#, access.url()));
+        print_line(&format!(r#"API at {}; type `eval "$(dyno env heroku)"` to use the `heroku` CLI"#, access.url()));
         api.facts.tcp = Some(access);
         api.tcp = Some(listener);
         Ok(Some(api))
@@ -46,15 +46,20 @@ impl TcpApi {
 }
 
 fn refused(port: u16, error: &io::Error) -> Error {
-    let hint = format!("stop that process, or choose another port: `--api {}`", port.saturating_add(1));
+    let other = format!("choose another port: `--api {}`", if port < u16::MAX { port + 1 } else { 5050 });
     if error.kind() == io::ErrorKind::PermissionDenied {
-        let fact = format!("port {port} for the API needs the rights of root");
-        return Error::new(Status::Unavailable, fact, "choose a port from 1024 on: `--api 5050`");
+        let fact = format!("only root can use port {port} for the API");
+        return Error::new(Status::Unavailable, fact, "use a port above 1023: `--api 5050`");
     }
     if error.kind() == io::ErrorKind::AddrInUse {
-        let holder = runtime::port_holder(port);
-        let by = holder.map_or_else(String::new, |holder| format!(" by `{}` (pid {})", holder.command, holder.pid));
-        return Error::new(Status::Unavailable, format!("port {port} for the API is in use{by}"), hint);
+        let fact = format!("port {port} for the API is in use");
+        return match runtime::port_holder(port) {
+            Some(holder) => {
+                let fact = format!("{fact} by `{}` (pid {})", holder.command, holder.pid);
+                Error::new(Status::Unavailable, fact, format!("stop that process, or {other}"))
+            }
+            None => Error::new(Status::Unavailable, fact, other),
+        };
     }
-    Error::new(Status::Unavailable, format!("cannot use port {port} for the API: {}", reason(error)), hint)
+    Error::new(Status::Unavailable, format!("cannot use port {port} for the API: {}", reason(error)), other)
 }
