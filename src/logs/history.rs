@@ -158,12 +158,12 @@ impl History {
             }
         }
         let Some(since) = since else { return low };
-        let first_since = |ring: &Ring| {
-            // From the end, because the times are not in order if the clock was set meanwhile.
-            let at = ring.entries.iter().rposition(|entry| entry.time < since).map_or(0, |older| older + 1);
-            ring.entries.get(at).map(|entry| entry.first)
+        // The last one that is older, because the times are not in order if the clock was set meanwhile.
+        let after_older = |ring: &Ring| {
+            let older = ring.entries.iter().rfind(|entry| entry.time < since)?;
+            Some(older.first + u64::from(older.lines))
         };
-        low.max(self.wanted(filter).filter_map(|(_, ring)| first_since(ring)).min().unwrap_or(self.next))
+        low.max(self.wanted(filter).filter_map(|(_, ring)| after_older(ring)).max().unwrap_or(0))
     }
 
     /// Hands out wanted lines with these numbers, in their order, until about `limit_bytes` have been. `each` gets the lines

@@ -59,6 +59,13 @@ fn s10_4_since_finds_the_newest_lines_after_the_clock_was_set() {
     assert_eq!(since(&[3_600, 3_700, 3_800, 3_900, 3_950, 100, 200], 150), ["200"]);
     assert_eq!(since(&[3_600, 100], 50), ["3600", "100"]);
     assert_eq!(since(&[3_600, 100], 4_000), [""; 0]);
+    // Sources without a line since then.
+    let mut history = History::default();
+    for (name, second) in [("web", 3_600), ("worker", 3_700), ("worker", 100), ("worker", 200)] {
+        history.push(&block(name, second, &format!("{second}\n")));
+    }
+    let start = history.start(&LogFilter::default(), 99, Some(Timestamp::from_second(150).unwrap()));
+    assert_eq!(read(&history, &LogFilter::default(), start).len(), 1);
     // Set forward, and back again.
     assert_eq!(since(&[10, 20, 9_000, 30], 15), ["20", "9000", "30"]);
 }
