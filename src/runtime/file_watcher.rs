@@ -126,8 +126,12 @@ impl FileWatcher {
             WhyPolled::NoEvents
         } else {
             let Some(events) = &mut self.events else { return self.poll(directory, WhyPolled::Limit) };
-            let mut all = std::iter::once(directory).chain(self.mounted.within(directory));
-            match all.try_for_each(|path| events.watch(path, RecursiveMode::NonRecursive)) {
+            let watched = events.watch(directory, RecursiveMode::NonRecursive);
+            let is_full = |path| events.watch(path, RecursiveMode::NonRecursive).is_err_and(|error| is_limit(&error));
+            if watched.is_ok() && self.mounted.within(directory).any(is_full) {
+                return self.poll(directory, WhyPolled::Limit);
+            }
+            match watched {
                 Ok(()) => return Ok(()),
                 Err(error) if is_limit(&error) => WhyPolled::Limit,
                 Err(_) if fs::metadata(directory).is_err() => return Ok(()),

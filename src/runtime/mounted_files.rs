@@ -6,9 +6,12 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// The mounts that this process sees. The fifth field of a line is the mount point.
+/// The mounts that this process sees. The fifth field of a line is the mount point, and the type follows after a `-`.
 const TABLE: &str = "/proc/self/mountinfo";
 const PLACE: usize = 4;
+
+/// Types of which a look at the mount point can hang, or mounts something. They are directories anyway.
+const NOT_LOOKED_AT: [&[u8]; 5] = [b"autofs", b"nfs", b"nfs4", b"cifs", b"smb3"];
 
 /// The mount points at the time of reading.
 #[derive(Debug, Default)]
@@ -23,9 +26,13 @@ impl MountedFiles {
     }
 
     fn of(table: &[u8]) -> Self {
-        let lines = table.split(|byte| *byte == b'\n');
-        let places = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(PLACE));
-        Self { places: places.map(unescaped).collect() }
+        let place = |line: &[u8]| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let place = fields.nth(PLACE)?;
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            (!NOT_LOOKED_AT.contains(&kind)).then(|| unescaped(place))
+        };
+        Self { places: table.split(|byte| *byte == b'\n').filter_map(place).collect() }
     }
 
     /// The mounted files in this directory, which must be a real path.
