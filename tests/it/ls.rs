@@ -58,7 +58,7 @@ fn s10_2_ls_lists_several_starts_of_one_app_as_one() {
     let worker = app.dyno(["start", "worker"]).spawn();
     until("both run", || app.dyno(["ps", "web", "worker"]).run().ended == Ended::Code(0));
 
-    assert_eq!(states(&app), ["app up"]);
+    until("both are up", || states(&app) == ["app up"]);
 
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));
     web.finish().expect_end(Ended::Code(0));

@@ -10,7 +10,7 @@ use crate::app::free_port;
 use crate::harness::{App, Call, Ended};
 use crate::process_table;
 
-/// The user `nobody`. ssh-agent hides its environment and its open files from users, but not from root.
+/// A user other than root. ssh-agent hides its environment and its open files from users, but not from root.
 const NOT_ROOT: u32 = 65_534;
 
 /// web.1 starts an agent five times, and names every earlier one that still lives.
