@@ -25,7 +25,7 @@ pub struct TcpAccess {
 }
 
 /// The address and the key of the API, as a start sends them to `dyno env`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpAccessResource {
     /// Its address: `http://127.0.0.1:5050`.
     pub url: String,
@@ -36,10 +36,14 @@ pub struct TcpAccessResource {
 /// The parts of a request's head that decide whether it is answered.
 #[derive(Debug, Clone, Default)]
 pub struct ClientHead<'a> {
+    /// `GET`.
+    pub method: &'a str,
     /// The target as it was sent: `/apps/shop`.
     pub target: &'a str,
     /// The values of all `Host` headers.
     pub hosts: Vec<&'a [u8]>,
+    /// Whether a body is announced.
+    pub has_body: bool,
     /// Whether there is a header that only browsers send.
     pub is_from_page: bool,
     /// The header `Authorization`.
@@ -49,6 +53,12 @@ pub struct ClientHead<'a> {
 impl std::fmt::Debug for TcpAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TcpAccess").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TcpAccessResource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TcpAccessResource").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -77,14 +87,17 @@ impl TcpAccess {
             return Err(ApiError::bad_request("the request must have exactly one `Host` header"));
         };
         let names = HOSTS.map(|name| format!("{name}:{}", self.port));
-        if !names.iter().any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
+        // Clients leave out the usual port of HTTP.
+        let short = HOSTS.iter().filter(|_| self.port == 80).copied();
+        if !names.iter().map(String::as_str).chain(short).any(|name| host.eq_ignore_ascii_case(name.as_bytes())) {
             let message = format!("the API answers only at `{}` and `{}`", names[0], names[1]);
             return Err(ApiError::forbidden(message));
         }
         if head.is_from_page {
             return Err(ApiError::forbidden("requests from web pages are refused"));
         }
-        if is_log(head.target) || head.authorization.is_some_and(|sent| self.is_key(sent)) {
+        let reads_log = is_log(head.target) && head.method == "GET" && !head.has_body;
+        if reads_log || head.authorization.is_some_and(|sent| self.is_key(sent)) {
             return Ok(());
         }
         let error = ApiError::unauthorized("the key in the header `Authorization` is missing or wrong");
@@ -128,7 +141,8 @@ mod tests {
 
     fn head<'a>(target: &'a str, host: &'a str, authorization: &'a str) -> ClientHead<'a> {
         let authorization = (!authorization.is_empty()).then_some(authorization.as_bytes());
-        ClientHead { target, hosts: vec![host.as_bytes()], is_from_page: false, authorization }
+        let hosts = vec![host.as_bytes()];
+        ClientHead { method: "GET", target, hosts, has_body: false, is_from_page: false, authorization }
     }
 
     fn status(head: &ClientHead<'_>) -> u16 {
@@ -144,6 +158,10 @@ mod tests {
                 assert_eq!(status(&head("/apps", host, sent)), 200, "{sent} {host}");
             }
         }
+        // The usual port of HTTP is left out.
+        let usual = TcpAccess { port: 80, ..access() };
+        let key = format!("Bearer {KEY}");
+        assert!(["localhost", "127.0.0.1:80"].iter().all(|host| usual.check(&head("/apps", host, &key)).is_ok()));
     }
 
     #[test]
@@ -184,7 +202,10 @@ mod tests {
 
     #[test]
     fn s17_3_the_log_of_a_session_is_read_without_the_key() {
-        assert_eq!(status(&head("/dyno/log/0123", "127.0.0.1:5050", "")), 200);
+        let log = head("/dyno/log/0123", "127.0.0.1:5050", "");
+        assert_eq!(status(&log), 200);
+        assert_eq!(status(&ClientHead { method: "POST", ..log.clone() }), 401);
+        assert_eq!(status(&ClientHead { has_body: true, ..log }), 401);
         for target in ["/dyno/log/", "/dyno/log", "/dyno/logs/x", "/dyno/why"] {
             assert_eq!(status(&head(target, "127.0.0.1:5050", "")), 401, "{target}");
         }
@@ -192,6 +213,6 @@ mod tests {
 
     #[test]
     fn s17_3_debug_output_does_not_contain_the_key() {
-        assert!(!format!("{:?}", access()).contains(KEY));
+        assert!(!format!("{:?} {:?}", access(), access().resource()).contains(KEY));
     }
 }

@@ -9,7 +9,7 @@ use super::help::OUTPUT;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("json", |json| json.hide(true)),
-    after_help = "Examples:\n  dyno start --api 5050          serve the API of the app on a port\n  eval \"$(dyno env heroku)\"      then `heroku ps` shows the app that runs here\n  dyno env heroku --shell fish | source   the same in fish"
+    after_help = "Examples:\n  dyno env heroku                the variables, if it was started with --api\n  eval \"$(dyno env heroku)\"      sets them; then `heroku ps` shows the app\n  dyno env heroku --shell fish | source   the same in fish\n\n`dyno config` shows the config vars of the app."
 )]
 pub struct EnvArgs {
     /// The client to set up: `heroku`, the official Heroku CLI

@@ -22,7 +22,7 @@ use CommandInstead::{Advice, Focus, Words};
 const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["up", "dev", "server", "serve"], Words(&["start"])),
     (&["exec", "ps:exec", "run:inside"], Words(&["run"])),
-    (&["env", "variables"], Words(&["config"])),
+    (&["variables"], Words(&["config"])),
     (&["validate", "lint"], Words(&["check"])),
     (&["config:edit"], Advice("`dyno config:set KEY=VALUE` changes a value; or open .env in an editor")),
     (&["down", "quit", "kill", "interrupt", "shutdown", "ps:kill"], Words(&["stop"])),

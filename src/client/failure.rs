@@ -54,7 +54,7 @@ impl Failure {
     }
 
     /// Whether a start did not answer.
-    pub(super) fn is_silence(&self) -> bool {
+    pub(crate) fn is_silence(&self) -> bool {
         self.error.id == NO_ANSWER
     }
 

@@ -16,7 +16,9 @@ const OFFLINE: [(&str, &str); 3] =
     [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
 
 /// Through a proxy, the client would not reach this machine.
-const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+/// Programs read one or the other.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const DIRECT: &str = "127.0.0.1,localhost";
 
 pub(super) fn run(cli: &Cli, args: &EnvArgs) -> Result<Outcome, Error> {
@@ -39,6 +41,8 @@ fn access(app: &RunningApp) -> Result<(String, TcpAccessResource), Failure> {
     for start in app.starts() {
         match app.tcp_access(start) {
             Ok(access) => return Ok((start.app.clone(), access)),
+            // It may be the one that serves the API.
+            Err(failure) if failure.is_silence() => return Err(failure),
             Err(failure) => last = Some(failure),
         }
     }
@@ -65,13 +69,13 @@ fn of_heroku(
     ];
     variables.extend(OFFLINE.map(|(name, value)| (name, value.to_owned())));
     if PROXIES.iter().any(|name| variable(name).is_some_and(|value| !value.is_empty())) {
-        let others = ["NO_PROXY", "no_proxy"].into_iter().find_map(&variable).filter(|others| !others.is_empty());
+        let others = NO_PROXY.into_iter().find_map(|name| variable(name).filter(|others| !others.is_empty()));
         let direct = match others {
-            Some(others) if others.split(',').any(|name| name.trim() == "127.0.0.1") => others,
+            Some(others) if others.split(',').any(|name| matches!(name.trim(), "127.0.0.1" | "*")) => others,
             Some(others) => format!("{others},{DIRECT}"),
             None => DIRECT.to_owned(),
         };
-        variables.push(("NO_PROXY", direct));
+        variables.extend(NO_PROXY.map(|name| (name, direct.clone())));
     }
     variables
 }
@@ -104,7 +108,10 @@ mod tests {
             let of_shell =
                 |name: &str| shell.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
             let variables = of_heroku("shop", &access(), of_shell);
-            variables.into_iter().find(|(name, _)| *name == "NO_PROXY").map(|(_, value)| value)
+            let direct: Vec<String> =
+                variables.into_iter().filter(|(name, _)| NO_PROXY.contains(name)).map(|(_, value)| value).collect();
+            assert!(direct.first() == direct.last());
+            direct.into_iter().next()
         };
 
         assert_eq!(direct(&[]), None);
@@ -113,8 +120,13 @@ mod tests {
             direct(&[("HTTP_PROXY", "http://proxy"), ("no_proxy", "corp")]),
             Some("corp,127.0.0.1,localhost".to_owned())
         );
-        let known = [("HTTP_PROXY", "http://proxy"), ("NO_PROXY", "a, 127.0.0.1")];
-        assert_eq!(direct(&known), Some("a, 127.0.0.1".to_owned()));
+        assert_eq!(
+            direct(&[("ALL_PROXY", "x"), ("NO_PROXY", ""), ("no_proxy", "corp")]),
+            Some("corp,127.0.0.1,localhost".to_owned())
+        );
+        for known in ["a, 127.0.0.1", "*"] {
+            assert_eq!(direct(&[("HTTP_PROXY", "http://proxy"), ("NO_PROXY", known)]), Some(known.to_owned()));
+        }
     }
 
     #[test]

@@ -178,15 +178,26 @@ impl ApiServer {
 
     /// Whether an answer is to be sent, or is being sent.
     fn has_answers(&self) -> bool {
-        self.connections.borrow().iter().any(|open| open.progress.get() != ConnectionProgress::Receiving)
+        let is_answer = |progress| match progress {
+            ConnectionProgress::Answering | ConnectionProgress::Waiting | ConnectionProgress::Streaming => true,
+            ConnectionProgress::Receiving | ConnectionProgress::Leaving => false,
+        };
+        self.connections.borrow().iter().any(|open| is_answer(open.progress.get()))
     }
 
     /// Makes room for a connection.
     async fn admit(&self, socket: ClientSocket) -> Rc<Connection> {
-        while self.count(ConnectionProgress::Receiving) + self.count(ConnectionProgress::Answering) >= MAX_CONNECTIONS {
-            let is_receiving = |open: &&Rc<Connection>| open.progress.get() == ConnectionProgress::Receiving;
-            if let Some(oldest) = self.connections.borrow().iter().find(is_receiving) {
-                oldest.replaced.notify_one();
+        let limited = [ConnectionProgress::Receiving, ConnectionProgress::Answering, ConnectionProgress::Leaving];
+        while limited.into_iter().map(|progress| self.count(progress)).sum::<usize>() >= MAX_CONNECTIONS {
+            // The first of the oldest: one that is leaving, else one of a stranger, else any other.
+            let rank = |open: &&Rc<Connection>| match open.progress.get() {
+                ConnectionProgress::Leaving => Some(0),
+                ConnectionProgress::Receiving => Some(if open.socket.needs_key() { 1 } else { 2 }),
+                ConnectionProgress::Answering | ConnectionProgress::Waiting | ConnectionProgress::Streaming => None,
+            };
+            let connections = self.connections.borrow().clone();
+            if let Some(replaced) = connections.iter().filter(|open| rank(open).is_some()).min_by_key(rank) {
+                replaced.replaced.notify_one();
             }
             self.has_room.notified().await;
         }
@@ -224,8 +235,7 @@ impl ApiServer {
             // If there is no room for so few bytes, the client reads nothing anyway.
             let _ = connection.socket.try_write(&whole(&refusal.answer()));
         }
-        // Its answer is sent: from now on another client may take its place.
-        connection.progress.set(ConnectionProgress::Receiving);
+        connection.progress.set(ConnectionProgress::Leaving);
         self.has_room.notify_waiters();
         tokio::select! {
             () = connection.socket.finish() => {}
@@ -279,7 +289,7 @@ async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
     let Some(listener) = listener else { return std::future::pending().await };
     let (stream, _) = listener.accept().await?;
     // The end of an answer must not wait for an acknowledgement.
-    stream.set_nodelay(true)?;
+    let _ = stream.set_nodelay(true);
     Ok(stream)
 }
 

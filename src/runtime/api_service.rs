@@ -60,8 +60,11 @@ impl ApiServer {
         let Some(access) = self.app.tcp.as_ref().filter(|_| connection.socket.needs_key()) else { return Ok(()) };
         let has = |name: &str| head.headers.contains_key(name);
         access.check(&ClientHead {
+            method: head.method.as_str(),
             target: &head.uri.to_string(),
             hosts: head.headers.get_all(HOST).iter().map(HeaderValue::as_bytes).collect(),
+            has_body: has("transfer-encoding")
+                || text(&head.headers, "content-length").is_some_and(|length| length != "0"),
             is_from_page: has("origin") || has("sec-fetch-site"),
             authorization: head.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes),
         })

@@ -7,6 +7,10 @@ use std::task::{Context, Poll};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::yield_now;
+
+/// How many bytes are discarded after an answer: more than a body that is allowed (`api_service`).
+const MOST_DISCARDED: usize = 2 << 20;
 
 /// Which of the two.
 pub(super) enum ClientSocket {
@@ -72,14 +76,25 @@ impl ClientSocket {
         }
     }
 
-    /// Ends the answer, then discards what the client still sends: over TCP, closing with unread bytes would lose the end
-    /// of the answer.
+    /// Ends the answer, then discards what the client still sends, up to a limit: over TCP, closing with unread bytes would
+    /// lose the end of the answer.
     pub(super) async fn finish(&self) {
         match self {
             Self::Unix(_) => {}
             Self::Tcp(stream) => {
                 let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
-                super::client_stream::gone(self).await;
+                let mut bytes = [0; 8 << 10];
+                let mut discarded = 0;
+                while discarded < MOST_DISCARDED && stream.readable().await.is_ok() {
+                    match stream.try_read(&mut bytes) {
+                        Ok(0) => return,
+                        Ok(count) => discarded += count,
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) => return,
+                    }
+                    // A client that sends all the time must not keep everything else waiting.
+                    yield_now().await;
+                }
             }
         }
     }

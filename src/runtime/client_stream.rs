@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
 use super::api_client::NOTICE_HEADER;
@@ -36,6 +37,8 @@ pub(super) enum ConnectionProgress {
     Waiting,
     /// It gets the log, and may read it as slowly as it likes.
     Streaming,
+    /// Its answer is sent, and it has not closed the connection.
+    Leaving,
 }
 
 /// One client.
@@ -149,7 +152,8 @@ pub(super) async fn gone(socket: &ClientSocket) {
             Ok(0) if socket.is_hung_up() => return,
             // The system does not report anything else about it.
             Ok(0) => std::future::pending().await,
-            Ok(_) => {}
+            // A client that sends all the time must not keep everything else waiting.
+            Ok(_) => yield_now().await,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,6 +24,12 @@ struct Client {
     key: String,
 }
 
+/// The key in the lines of `dyno env`.
+fn key_of(exports: &str) -> String {
+    let key = exports.lines().find_map(|line| line.strip_prefix("export HEROKU_API_KEY='")?.strip_suffix('\''));
+    key.unwrap().to_owned()
+}
+
 impl Client {
     /// Starts the app with the API on a free port.
     fn of(app: &App) -> (Running, Self) {
@@ -30,10 +37,7 @@ impl Client {
         let running = start(app, ["--api", &port.to_string()]);
         let exports = app.dyno(["env", "heroku"]).run();
         exports.expect_end(Ended::Code(0));
-        let exports = exports.stdout();
-        let key =
-            exports.lines().find_map(|line| line.strip_prefix("export HEROKU_API_KEY='")?.strip_suffix('\'')).unwrap();
-        (running, Self { port, key: key.to_owned() })
+        (running, Self { port, key: key_of(&exports.stdout()) })
     }
 
     fn connect(&self) -> TcpStream {
@@ -128,7 +132,12 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     }
     let guessed = client.status("GET /dyno/log/00000000000000000000000000000000", &[&host]);
     assert_eq!(guessed, (404, "there is no such log session".to_owned()));
-    // The body is not read, and the answer arrives nevertheless.
+    // The body is not awaited.
+    let announced = ["POST /apps/app/dynos", "POST /dyno/log/x", "GET /dyno/log/x"];
+    for first in announced {
+        assert_eq!(client.status(first, &[&host, "Content-Length: 99999999999"]).0, 401, "{first}");
+    }
+    // A body that is sent nevertheless is not read, and the answer arrives.
     let head = format!("POST /apps/app/dynos HTTP/1.1\r\n{host}\r\nContent-Length: 1000000\r\n\r\n");
     let answer = client.raw(&[head.into_bytes(), vec![b' '; 1_000_000]].concat());
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with('}'), "{answer}");
@@ -233,7 +242,9 @@ fn s17_3_silent_or_departed_clients_do_not_block_others() {
         let mut tail = client.connect();
         tail.write_all(format!("GET /dyno{path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes()).unwrap();
         tail.read_exact(&mut [0; 12]).unwrap();
-        tail.shutdown(Shutdown::Both).unwrap();
+        tail.shutdown(Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        tail.read_to_end(&mut rest).unwrap();
     }
 
     // At most 256 clients may follow the log; those that have left must not use up a place.
@@ -277,4 +288,58 @@ fn s17_3_env_says_how_to_start_the_app_with_the_api() {
     );
 
     stop(&app, running);
+}
+
+#[test]
+fn s17_3_a_client_that_sends_without_end_is_cut_off() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let mut stream = client.connect();
+    let head = format!("POST /apps HTTP/1.1\r\n{}\r\nContent-Length: 99999999999\r\n\r\n", client.host());
+    stream.write_all(head.as_bytes()).unwrap();
+
+    // Two seconds would be enough for all of it.
+    let piece = vec![b' '; 1 << 16];
+    let sent = (0..1_000).take_while(|_| stream.write_all(&piece).is_ok()).count();
+
+    assert!(sent < 1_000, "{sent}");
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_only_this_machine_can_connect_and_dynos_do_not_get_the_key() {
+    let app = App::new("web: env; exec sleep 1000\n");
+    let port = free_port();
+    let running = start(&app, ["--api", &format!("127.0.0.1:{port}"), "--log-dir", "log"]);
+    let exports = app.dyno(["env", "heroku"]).run().stdout();
+    let client = Client { port, key: key_of(&exports) };
+    assert_eq!(client.ask("GET", "/account", "").0, 200);
+
+    assert!(TcpStream::connect(("127.0.0.2", port)).is_err() && TcpStream::connect(("::1", port)).is_err());
+
+    stop(&app, running);
+    let written = Command::new("grep").args(["-r", &client.key]).arg(app.top()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&written.stdout), "");
+}
+
+#[test]
+fn s17_3_the_oldest_of_several_starts_with_the_api_is_used() {
+    let app = App::new(APP);
+    let first = start(&app, ["web"]);
+    let ports = [free_port(), free_port()];
+    let second = app.dyno(["start", "worker", "--api", &ports[0].to_string()]).spawn();
+    second.until_shown("worker.1 | started");
+    let third = app.dyno(["start", "--name", "copy", "worker", "--api", &ports[1].to_string()]).spawn();
+    third.until_shown("worker.1 | started");
+
+    let exports = app.dyno(["env", "heroku"]).run().stdout();
+    assert!(exports.contains(&format!("export HEROKU_HOST='http://127.0.0.1:{}'\n", ports[0])), "{exports}");
+
+    // The same line again: the app runs already, whatever else is wrong with it.
+    let again = app.dyno(["start", "worker", "--api", &ports[0].to_string()]).run();
+    assert!(again.stderr().contains("`worker` is already running"), "{}", again.stderr());
+    app.dyno(["stop"]).run().expect_end(Ended::Code(0));
+    for start in [first, second, third] {
+        start.finish();
+    }
 }

@@ -183,7 +183,6 @@ fn s13_4_a_process_type_in_place_of_a_command_suggests_start() {
         (&["serve"], "serve", "dyno start serve"),
         (&["strat"], "strat", "dyno start"),
         (&["exec", "sh", "-c", "echo $A"], "exec", "dyno run sh -c 'echo $A'"),
-        (&["env"], "env", "dyno config"),
         (&["Procfile.dev"], "Procfile.dev", "dyno start -f Procfile.dev"),
         (&["sh", "-c", "true"], "sh", "dyno run sh -c true"),
     ] {

@@ -10,9 +10,9 @@ use crate::project::reason;
 use crate::runtime::identity::session;
 use crate::runtime::{self, ApiStart};
 
-/// A socket that listens, and the key of this start.
+/// A socket that listens, or why it does not, and the key of this start.
 pub(super) struct TcpApi {
-    listener: TcpListener,
+    listener: io::Result<TcpListener>,
     access: TcpAccess,
 }
 
@@ -20,19 +20,21 @@ impl TcpApi {
     /// Listens on this port. Called before ports are chosen for dynos, so that no dyno gets it.
     ///
     /// # Errors
-    /// Status 69: the port cannot be used; 70: there are no random bytes.
+    /// Status 70: there are no random bytes.
     pub(super) fn listen(port: u16) -> Result<Self, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| refused(port, &error))?;
-        listener.set_nonblocking(true).map_err(|error| refused(port, &error))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
         Ok(Self { listener, access: TcpAccess { port, key: session()? } })
     }
 
     /// Adds the socket and the key to the start. Does nothing without `--api`.
     ///
     /// # Errors
-    /// Status 69: the start is not registered, so `dyno env` could not get the key.
+    /// Status 69: the port cannot be used, or the start is not registered, so `dyno env` could not get the key.
     pub(super) fn added(tcp: Option<Self>, api: Option<ApiStart>) -> Result<Option<ApiStart>, Error> {
         let Some(Self { listener, access }) = tcp else { return Ok(api) };
+        // Not earlier: a start that is refused because the app runs already should say that.
+        let listener = listener.map_err(|error| refused(access.port, &error))?;
         let Some(mut api) = api else {
             let hint = "follow the hint above first, or leave out `--api`";
             let fact = "cannot serve the API over TCP, because `dyno env` would not find the app";
