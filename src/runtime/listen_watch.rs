@@ -120,3 +120,6 @@ fn addresses(listeners: &[Listener], is_own: impl Fn(&Listener) -> bool) -> Vec<
     let best = |(port, sockets): (u16, Vec<Listener>)| Some(SocketAddr::new(*answers_at(&sockets).first()?, port));
     by_port.into_iter().filter_map(best).collect()
 }
+
+#[cfg(test)]
+mod tests;
