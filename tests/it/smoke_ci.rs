@@ -212,25 +212,73 @@ fn the_shell_script_writes_the_reports_that_a_ci_service_collects() {
     }
 }
 
-#[test]
-fn the_workflow_runs_unchanged_and_writes_all_files_that_it_keeps() {
+/// The line of the workflow that runs the smoke test, and the files that it keeps.
+fn workflow() -> (&'static str, Vec<&'static str>) {
     let (_, step) = WORKFLOW.split_once("- name: Smoke test\n").unwrap();
     let line = step.lines().find_map(|line| line.trim().strip_prefix("run: ")).unwrap();
     let (_, kept) = WORKFLOW.split_once("path: |\n").unwrap();
-    let kept: Vec<&str> = kept.lines().map(str::trim).collect();
-    assert_eq!(kept.len(), 3);
-    assert!(!WORKFLOW.contains('\t'));
+    (line, kept.lines().map(str::trim).collect())
+}
 
-    for (procfile, status, last) in [
-        ("web: ./listen\n", 0, "smoke passed: the command exited with code 0"),
-        ("web: exit 8\n", 8, "::error title=smoke failed%3A web.1::web.1 exited with code 8 while booting (status 8)"),
+/// The first block of YAML below this heading of `docs/ci.md`.
+fn yaml_below(heading: &str) -> &'static str {
+    let (_, section) = CI.split_once(&format!("\n## {heading}\n\n")).unwrap();
+    section.strip_prefix("```yaml\n").unwrap().split_once("```\n").unwrap().0
+}
+
+/// Runs this line as a CI service with this variable does, for an app that passes and for one that crashes. Afterwards
+/// there are all files that the service keeps.
+#[track_caller]
+fn runs_in_ci(line: &str, service: &str, kept: &[&str], crash: &str) {
+    for (procfile, status, stdout, last) in [
+        ("web: ./listen\n", 0, "npm test at http://127.0.0.1\n", "smoke passed: the command exited with code 0"),
+        ("web: exit 8\n", 8, "", crash),
     ] {
         let app = app_with_npm(procfile, 0);
         // The runner uses `bash -e`; for this line, `sh -e` does the same.
-        let finished = shell(&app, &["-e", "-c", line]).env("GITHUB_ACTIONS", "true").env("CI", "true").run();
+        let finished = shell(&app, &["-e", "-c", line]).env(service, "true").env("CI", "true").run();
 
         finished.expect_end(Ended::Code(status));
-        assert_eq!(stable_stderr(&finished).lines().last(), Some(last));
-        assert!(kept.iter().all(|name| app.has(name)), "{kept:?}");
+        assert_eq!((finished.stdout().as_str(), stable_stderr(&finished).lines().last()), (stdout, Some(last)));
+        let missing: Vec<_> = kept.iter().filter(|name| !app.has(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
+}
+
+const CRASH_ON_GITHUB: &str = "::error title=smoke failed%3A web.1::web.1 exited with code 8 while booting (status 8)";
+
+#[test]
+fn the_workflow_runs_unchanged_and_writes_all_files_that_it_keeps() {
+    let (line, kept) = workflow();
+    assert_eq!(kept.len(), 3);
+    assert!(!WORKFLOW.contains('\t'));
+
+    runs_in_ci(line, "GITHUB_ACTIONS", &kept, CRASH_ON_GITHUB);
+}
+
+// What the block has between `run: >` and the next step is one line to the runner, and so is the list after `path: |`.
+#[test]
+fn the_github_block_of_the_ci_page_is_the_step_of_the_workflow() {
+    let (step, upload) = yaml_below("GitHub Actions").split_once("      - uses: actions/upload-artifact@v4\n").unwrap();
+    let (name, folded) = step.split_once("        run: >\n").unwrap();
+    let (_, kept) = upload.split_once("          path: |\n").unwrap();
+    let line = folded.lines().map(|part| part.strip_prefix("          ").unwrap()).collect::<Vec<_>>().join(" ");
+    let kept: Vec<&str> = kept.lines().map(|name| name.strip_prefix("            ").unwrap()).collect();
+
+    assert_eq!(name, "      - name: Smoke test\n");
+    assert_eq!((line.as_str(), kept), workflow());
+    // Reports of a test that has failed are the ones that matter.
+    assert!(upload.starts_with("        if: always()\n") && WORKFLOW.contains("        if: always()\n"), "{upload}");
+}
+
+#[test]
+fn the_gitlab_block_of_the_ci_page_runs_and_writes_what_it_keeps() {
+    let job = yaml_below("GitLab");
+    let value = |key: &str| job.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap();
+    let lines: Vec<&str> = job.lines().filter_map(|line| line.strip_prefix("    - ")).collect();
+    let [line] = lines[..] else { panic!("{lines:?}") };
+    let kept = [value("paths: ").trim_matches(['[', ']']), value("junit: ")];
+
+    assert_eq!(value("when: "), "always");
+    runs_in_ci(line, "GITLAB_CI", &kept, "smoke failed: web.1 exited with code 8 while booting (status 8)");
 }
