@@ -1,10 +1,10 @@
-//! Places that not even root can write to: a read-only mount in the place of the runtime directory or of the state
-//! directory (S5.5, S10.1, S10.6).
+//! Places that not even root can write to: a read-only mount in the place of the runtime directory, of the state
+//! directory or of the checkout (S5.5, S10.1, S10.6).
 
 use std::path::Path;
 
 use crate::checkouts::{end, remembered, start, web_port, with_worktree};
-use crate::harness::{App, Call, Ended, RARE_PORT, error, until};
+use crate::harness::{App, Call, Ended, Finished, RARE_PORT, error, until};
 use crate::running::{dynos, stop};
 use crate::smoke;
 
@@ -16,11 +16,13 @@ fn not_in_the_background() -> String {
     error("cannot run in the background, because `dyno stop` would not find the app", hint)
 }
 
-/// Runs the call where this directory is read-only. None: that is not possible here.
+/// Runs the call where this directory is read-only. None: that is not possible here. The current directory may be in it:
+/// `cd` leads through the new mount.
 fn where_read_only(call: Call, directory: &Path) -> Option<Call> {
     let path = directory.to_str().unwrap();
     let line = format!(
-        "mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}' && ! touch '{path}/x' 2>/dev/null"
+        "mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}' && ! touch '{path}/x' 2>/dev/null && \
+         cd \"$PWD\""
     );
     call.in_namespaces(&["--mount"], &line)
 }
@@ -103,4 +105,40 @@ fn s5_5_with_a_read_only_state_directory_the_hash_decides() {
     assert!(listed.stdout().contains(&format!("  http://127.0.0.1:{chosen}  ")), "{}", listed.stdout());
     read_only(&["stop"]).unwrap().run().expect_end(Ended::Code(0));
     assert_eq!((before.lines().count(), remembered(&app).as_str()), (1, ""));
+}
+
+#[test]
+fn s5_5_a_checkout_on_a_read_only_mount_has_a_block_that_is_remembered() {
+    let web = "web: touch written; echo $PORT $WEB_URL $DYNO_APP; exec ../app/listen 127.0.0.1\n";
+    let app = with_worktree(smoke::app(web), "fix-1", web);
+    let root = app.path("../fix-1");
+    let read_only = |args: &[&str]| where_read_only(app.dyno([]).args(args).directory(&root), &root);
+    let Some(call) = read_only(&["start"]) else { return };
+    let started = |call: Call| {
+        let running = call.spawn();
+        running.until_shown(" http");
+        end(running)
+    };
+    let ports = |port: u16| format!("ports of this worktree: web.1 {port}\n");
+
+    let first = started(call);
+
+    let port = web_port_after_touch(&first);
+    assert!((10_100..20_000).contains(&port) && port.is_multiple_of(100), "{port}");
+    assert_eq!(first.stderr(), ports(port));
+    let line = format!("{port} app-fix-1 {}/fix-1\n", app.root().parent().unwrap().display());
+    assert_eq!(remembered(&app), line);
+    // Another program may have the port for a moment.
+    until("it has its port again", || {
+        let again = started(read_only(&["start"]).unwrap());
+        web_port_after_touch(&again) == port && again.stderr() == ports(port)
+    });
+    assert_eq!((remembered(&app), app.has("../fix-1/written")), (line, false));
+}
+
+/// The port of `web.1`, whose first line says that it cannot write to the checkout.
+fn web_port_after_touch(finished: &Finished) -> u16 {
+    let lines = finished.lines_of("web.1");
+    assert!(lines[1].ends_with(": Read-only file system"), "{lines:?}");
+    lines[2].split(' ').next().unwrap().parse().unwrap()
 }
