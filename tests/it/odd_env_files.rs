@@ -1,8 +1,9 @@
-//! A `.env` that is not a regular file: directories, named pipes, broken links, devices, sockets (S2.1, S1.1).
+//! A `.env` that is not a regular file or cannot be read: directories, named pipes, broken links, devices, sockets,
+//! files of another user (S2.1, S1.1).
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -21,6 +22,9 @@ const READERS: [(&[&str], &str); 6] = [
     (&["release", "--no-prefix"], "started with pid PID\nreleased [%]\nexited with code 0\n"),
     (&["smoke", "--settle", "0.01", "--allow-exit", "job", "--", "echo \"[$A]\""], "[%]\n"),
 ];
+
+/// A user that owns none of the files. Only root can switch to it.
+const NOBODY: u32 = 65_534;
 
 fn app() -> App {
     App::new("release: echo \"released [$A]\"\njob: echo \"[$A]\"\n")
@@ -116,6 +120,42 @@ fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
 
     dyno.finish().expect(Ended::Code(0), "A=late\n", waiting);
     writer.join().unwrap();
+}
+
+#[test]
+fn s2_1_a_named_pipe_without_a_writer_ends_the_start_after_10_seconds() {
+    let app = App::new("web: touch started\n").fifo(".env");
+    let waiting = "waiting up to 10 seconds for a program to write to .env (a named pipe)\n";
+    let fact = ".env is a named pipe, and no program wrote to it within 10 seconds";
+    let hint = "start the program that writes to it, or name another file with `-e`";
+
+    // They wait at the same time.
+    let calls = [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["check"]];
+    let running = calls.map(|words| (words, app.dyno([]).args(words).spawn()));
+
+    for (words, dyno) in running {
+        let between = if words == ["check"] { "" } else { "\n" };
+        dyno.finish().expect(Ended::Code(78), "", &format!("{waiting}error: {fact}\n{between}hint: {hint}\n"));
+    }
+    assert!(!app.has("started"));
+}
+
+#[test]
+fn s2_1_the_usual_env_that_cannot_be_read_is_an_error() {
+    let is_root = nix::unistd::geteuid().is_root();
+    let app = App::new("web: touch started\n").file(".env", "A=1\n");
+    // Root can read everything, and a file of our own without permissions has the same effect for other users.
+    fs::set_permissions(app.path(".env"), fs::Permissions::from_mode(if is_root { 0o600 } else { 0o000 })).unwrap();
+    for words in [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["config"], &["check"]] {
+        let call = app.dyno([]).args(words);
+
+        let finished = if is_root { call.user(NOBODY) } else { call }.run();
+
+        let between = if words == ["check"] { "" } else { "\n" };
+        let fact = "error: .env cannot be read: Permission denied\n";
+        finished.expect(Ended::Code(78), "", &format!("{fact}{between}hint: `ls -l` shows who may read it\n"));
+    }
+    assert!(!app.has("started"));
 }
 
 #[test]
