@@ -74,10 +74,46 @@ fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
 }
 
+// The end of the run stops every descendant, also those that have left the process group of their dyno.
+#[test]
+fn s6_10_without_proc_nothing_of_a_dyno_outlives_a_killed_dyno() {
+    let below = "sh -c 'setsid sleep 1001 & exec sleep 1002'";
+    let app = App::new(&format!("web: {below} & sleep 1003 & exec sleep 1004\n"));
+    let dyno = without_proc(app.dyno(["start"])).spawn();
+    let sleepers = || dyno.of_dynos().into_iter().filter(|process| process.command.starts_with("sleep "));
+    dyno.until("all four sleep", || sleepers().count() == 4);
+    let session = |seconds: &str| {
+        let sleeper = sleepers().find(|process| process.command.ends_with(seconds)).unwrap();
+        nix::unistd::getsid(Some(Pid::from_raw(sleeper.pid))).unwrap()
+    };
+    assert_eq!((session("1002"), session("1003")), (session("1004"), session("1004")));
+    assert_ne!(session("1001"), session("1004"));
+
+    dyno.signal(Signal::SIGKILL);
+
+    // It asserts that no process is left.
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+}
+
+// The kernel says which sockets listen. Only `/proc` says whose they are.
+#[test]
+fn s6_11_without_proc_start_sees_that_web_listens_on_its_port() {
+    let app = crate::smoke::app("web: exec ./listen 127.0.0.1 >/dev/null\n");
+    let port = crate::app::free_port().to_string();
+    let dyno = without_proc(app.dyno(["start", "--urls", "-p", &port])).spawn();
+
+    dyno.until_shown(&format!("| listening on http://127.0.0.1:{port}\n"));
+
+    dyno.signal(Signal::SIGTERM);
+    let finished = dyno.finish();
+    finished.expect_end(Ended::Signal(Signal::SIGTERM));
+    assert_eq!(finished.stderr(), warning("is not mounted"));
+}
+
 #[test]
 fn s6_10_without_proc_a_smoke_test_is_refused() {
     for (call, why) in NO_PROC {
-        let fact = format!("`/proc` {why}: a smoke test cannot see whether its dynos listen");
+        let fact = format!("`/proc` {why}: a smoke test cannot see which processes belong to a dyno");
 
         call(with_daemon().dyno(["smoke", "--", "true"])).run().expect(
             Ended::Code(70),

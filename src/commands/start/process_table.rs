@@ -6,12 +6,12 @@ use crate::guardian::check_process_table;
 /// The warning if `/proc` does not list our processes, as in some containers.
 ///
 /// # Errors
-/// In a smoke test, which could not see whether its dynos are up.
+/// In a smoke test. The kernel would still say what listens, but not for which dyno, nor what a dyno has left running.
 pub(super) fn check(is_smoke: bool) -> Result<Option<Complaint>, Error> {
     let Err(why) = check_process_table() else { return Ok(None) };
     let hint = "mount it: `mount -t proc proc /proc`";
     if is_smoke {
-        let fact = format!("{why}: a smoke test cannot see whether its dynos listen");
+        let fact = format!("{why}: a smoke test cannot see which processes belong to a dyno");
         return Err(Error::new(Status::Internal, fact, hint));
     }
     let fact = format!(
