@@ -1,9 +1,13 @@
 //! What commands print with `--json` if they succeed (S17.1).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::harness::{App, Call, Ended, until};
 use crate::running::{dynos, pid_of, start};
+
+const RULES: &str = include_str!("../../docs/semantics.md");
 
 /// What a command that succeeds prints.
 #[track_caller]
@@ -59,4 +63,21 @@ fn s17_1_scale_restart_wait_and_stop_print_what_they_did_as_json() {
     let stopped = answer(app.dyno(["stop", "--json"]));
     assert_eq!(stopped, json!({"dynos": [{"name": "clock.1"}, {"name": "clock.2"}]}));
     running.finish().expect_end(Ended::Code(0));
+}
+
+#[test]
+fn s17_1_the_rule_names_every_command_with_json() {
+    let (_, rule) = RULES.split_once("\n**S17.1** ").unwrap();
+    let (rule, _) = rule.split_once("\n\n").unwrap();
+    let names: BTreeSet<&str> =
+        rule.split('`').skip(1).step_by(2).map(|name| name.split(" --").next().unwrap()).collect();
+    let command = dynorun::cli::whole_command();
+    let visible = command.get_subcommands().filter(|command| !command.is_hide_set());
+
+    for command in visible {
+        let has_json = command.get_arguments().any(|it| it.get_long() == Some("json") && !it.is_hide_set());
+        assert_eq!(names.contains(command.get_name()), has_json, "{}: {names:?}", command.get_name());
+    }
+    let explain = App::new("web: true\n").dyno(["config", "--explain", "A", "--json"]).run();
+    explain.expect_end(Ended::Code(2));
 }
