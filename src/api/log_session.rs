@@ -43,12 +43,12 @@ pub struct LogSession {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogSource {
-    /// All.
+    /// All lines.
     #[default]
     All,
-    /// Those of the dynos.
+    /// The lines of the dynos.
     App,
-    /// Those of `dyno` itself. On the platform, this is the source of lines about dynos.
+    /// The lines of `dyno` itself. On the platform, this is the source of lines about dynos.
     #[serde(alias = "dyno")]
     Heroku,
 }
@@ -110,10 +110,10 @@ pub struct LogLook {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LookFormat {
-    /// Our own.
+    /// Our own format.
     #[default]
     Text,
-    /// That of the platform.
+    /// The format of the platform.
     Heroku,
     /// JSON objects.
     Json,

@@ -86,8 +86,8 @@ impl fmt::Display for OwnBlock {
 }
 
 impl PortBlock {
-    /// The size of the block that a checkout needs for this formation, a multiple of 100 ports. Without `step`, the
-    /// step is that of `-p auto`. `types`: the number of process types in the Procfile, without `release`.
+    /// The size of the block that a checkout needs for this formation, a multiple of 100 ports. Without `step`, it
+    /// has the step of `-p auto`. `types`: the number of process types in the Procfile, without `release`.
     #[must_use]
     pub fn for_checkout(formation: &Formation, types: usize, step: Option<u16>) -> Self {
         let automatic = Self::for_formation(formation, types);

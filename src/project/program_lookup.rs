@@ -29,7 +29,7 @@ const FIRST_LINE_BYTES: u64 = 256;
 /// Where a program is looked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProgramLookup<'a> {
-    /// That of the dyno, for its `PATH`.
+    /// The environment of the dyno, for its `PATH`.
     pub(crate) environment: &'a Environment,
     /// Where relative paths start: the root of the app.
     pub(crate) directory: &'a Path,

@@ -55,7 +55,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) session: String,
     /// The streams of most dynos.
     pub(crate) io: Io,
-    /// Those of the dyno with the focus.
+    /// The streams of the dyno with the focus.
     pub(crate) focused: (Io, Focus),
     /// Whether our own stdin is a terminal.
     pub(crate) stdin_is_terminal: bool,
@@ -109,7 +109,7 @@ impl<'a> PlanFiles<'a> {
 }
 
 impl Surroundings<'_> {
-    /// Those of a plan that is only checked.
+    /// The surroundings of a plan that is only checked.
     pub(crate) fn none() -> Self {
         Self {
             user: Release::LOCAL_USER.to_owned(),

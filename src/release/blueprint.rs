@@ -21,7 +21,7 @@ pub struct RunSettings {
     pub ports: Ports,
     /// The process types that are expected to listen on their port (S6.2).
     pub expected: Vec<ProcessType>,
-    /// Those of them that are up only once they listen.
+    /// The process types that are up only once they listen; all of them are in `expected`.
     pub ready: Vec<ProcessType>,
     /// The request that they must answer, too.
     pub http: Option<Arc<HttpCheck>>,

@@ -165,7 +165,7 @@ pub enum Refusal {
     UnknownRelease {
         /// The number.
         version: u32,
-        /// Those that are remembered, in order.
+        /// The numbers of the remembered releases, in order.
         known: Vec<u32>,
     },
     /// The formation has never run on this release, so there is no way back to it.

@@ -136,7 +136,7 @@ impl<'a> PortFinder<'a> {
         Err(Error::new(Status::Unavailable, fact, "stop programs that use these ports, or choose the ports with `-p`"))
     }
 
-    /// Without any setting (S5.5): the usual ports (None), or those of the checkout's own block.
+    /// Without any setting (S5.5): the usual ports (None), or the ports of the checkout's own block.
     fn of_checkout(&mut self, search: &PortSearch<'_>) -> Result<Option<AssignedPorts>, Error> {
         let reason = if let Some(copy) = &self.checkout.claim().name {
             Reason::Copy(copy.clone())

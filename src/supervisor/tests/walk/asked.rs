@@ -334,7 +334,7 @@ impl Model {
         Refusal::UnknownDyno { name: name.clone(), known }
     }
 
-    /// Those of these dynos that have a run, or wait for their restart or their port.
+    /// The names of these dynos, if they have a run or wait for their restart or their port.
     fn active(&self, dynos: &[usize]) -> Vec<DynoName> {
         let has_run = |at: usize| self.runs.values().any(|run| run.dyno == at);
         let waits = |dyno: &Dyno| dyno.restart_due.is_some() || dyno.must_spawn;
@@ -355,7 +355,7 @@ impl Model {
         Refusal::UnknownType { name: name.clone(), known: self.deployed.types() }
     }
 
-    /// At rest, the dynos that run are those of the formation, less those that were stopped, have ended or crashed.
+    /// At rest, every dyno of the formation runs unless it was stopped, has ended or crashed, and none is left over.
     pub(super) fn compare_formation(&self) -> Result<(), Broken> {
         let is_running = self.booted && self.gate_open && self.cause.is_none() && !self.over;
         let is_at_rest = self.runs.values().all(|run| run.verdict.is_none());
