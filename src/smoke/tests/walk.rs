@@ -1,5 +1,5 @@
-//! A random walk: whatever happens, the command runs at most once and only when all dynos are up, there is one end, and
-//! its status and reason fit what happened.
+//! A random walk: whatever happens, the command runs at most once and only when all dynos are up, no dyno has two runs,
+//! there is one end after all of them are gone, and its status and reason fit what happened.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,10 @@ impl Episode {
             assert!(self.finished.is_none(), "an effect after the end\n{}", self.history.join("\n"));
             match effect {
                 Effect::Spawn(SpawnSpec { run, spec }) => self.order(run, spec.dyno.to_string()),
-                Effect::Finish(outcome) => self.finished = Some(outcome),
+                Effect::Finish(outcome) => {
+                    assert!(self.lives.is_empty(), "the end, but {:?} live\n{}", self.lives, self.history.join("\n"));
+                    self.finished = Some(outcome);
+                }
                 Effect::Signal { .. }
                 | Effect::Notify(_)
                 | Effect::FindListener { .. }
@@ -84,6 +87,8 @@ impl Episode {
     fn order(&mut self, run: RunId, name: String) {
         let is_releasing = self.lives.values().any(|(name, _)| name == "release.1");
         assert!(!is_releasing, "the release command has not ended\n{}", self.history.join("\n"));
+        let is_second = self.lives.values().any(|(other, _)| *other == name);
+        assert!(!is_second, "{name} must not have two runs\n{}", self.history.join("\n"));
         if name == "run.1" {
             self.commands += 1;
             assert!(self.up.values().all(|up| *up), "the command started too early\n{}", self.history.join("\n"));
