@@ -20,6 +20,7 @@
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, release, supervisor  <-  api                             pure
+//! model  <-  mcp                                                       pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
@@ -111,6 +112,7 @@
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
 //! | a resource of the API | `api`, its path in `api::ApiRequest` |
+//! | a tool for programs (`dyno mcp`) | `mcp::ToolKind` |
 //! | something that a command asks of a running app | `client::RunningApp` |
 //! | a reason why an app cannot start | `project::StartPlan`, so that `check` reports it, too |
 //! | a log format | `logs`, next to `text` |
@@ -128,6 +130,7 @@ pub mod api;
 pub mod app;
 pub mod error;
 pub mod logs;
+pub mod mcp;
 pub mod model;
 pub mod release;
 pub mod reports;

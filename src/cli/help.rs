@@ -29,13 +29,14 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 11] = [
+pub(super) const ONLY_IN_WHOLE: [&str; 12] = [
     "completions",
     "config:get",
     "config:set",
     "config:unset",
     "env",
     "man",
+    "mcp",
     "release",
     "releases",
     "releases:info",

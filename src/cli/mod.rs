@@ -12,6 +12,7 @@ mod instead;
 mod keyboard;
 mod logs;
 mod man;
+mod mcp;
 mod offers;
 mod one_off;
 mod other_tools;
@@ -39,6 +40,7 @@ pub use help::whole_command;
 pub use keyboard::KEYS;
 pub use logs::{LogSourceName, LogsArgs};
 pub use man::ManArgs;
+pub use mcp::McpArgs;
 pub use offers::Offers;
 pub use one_off::{RunArgs, TypeWord};
 pub use other_tools::{CommandInstead, TOOLS, instead_of_command};
@@ -119,6 +121,7 @@ impl Cli {
             | CliCommand::Rollback(_)
             | CliCommand::Stop(_)
             | CliCommand::Env(_)
+            | CliCommand::Mcp(_)
             | CliCommand::Wait(_)
             | CliCommand::Why(_)
             | CliCommand::Completions(_)
@@ -228,6 +231,8 @@ pub enum CliCommand {
     ConfigUnset(ConfigUnsetArgs),
     /// Print variables that let the `heroku` CLI use the app
     Env(EnvArgs),
+    /// Let a program, such as an AI agent, run the app (MCP)
+    Mcp(McpArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print a manual page

@@ -182,6 +182,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | CliCommand::Stop(_)
         | CliCommand::Wait(_)
         | CliCommand::Env(_)
+        | CliCommand::Mcp(_)
         | CliCommand::Why(_)
         | CliCommand::Release(_)
         | CliCommand::Smoke(_)

@@ -134,7 +134,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
 
     assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
     let commands = "start run ps ls logs scale restart reload releases releases:info rollback stop wait why release smoke \
-                    check config config:get config:set config:unset env completions man help";
+                    check config config:get config:set config:unset env mcp completions man help";
     assert_eq!(offered(&app, "dyno ").join(" "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config", "config:get", "config:set", "config:unset"]);
     assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");

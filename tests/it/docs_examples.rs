@@ -18,7 +18,7 @@ use crate::smoke;
 pub(crate) const README: &str = include_str!("../../README.md");
 
 /// Every page that users read.
-pub(crate) const PAGES: [(&str, &str); 14] = [
+pub(crate) const PAGES: [(&str, &str); 15] = [
     ("README.md", README),
     ("procfile", include_str!("../../docs/procfile.md")),
     ("environment", include_str!("../../docs/environment.md")),
@@ -31,6 +31,7 @@ pub(crate) const PAGES: [(&str, &str); 14] = [
     ("heroku", include_str!("../../docs/heroku.md")),
     ("completion", include_str!("../../docs/completion.md")),
     ("output", include_str!("../../docs/output.md")),
+    ("agents", include_str!("../../docs/agents.md")),
     ("promises", include_str!("../../docs/promises.md")),
     ("semantics", include_str!("../../docs/semantics.md")),
 ];
@@ -68,7 +69,9 @@ const STARTS: [(&str, &[&str]); 25] = [
 const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.1"];
 
 /// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.
-const PRINTS: [(&str, &str); 8] = [
+const PRINTS: [(&str, &str); 9] = [
+    // Without a client.
+    ("dyno mcp", ""),
     ("dyno run ls", "Procfile\nbin\nnever\nstarted\nsub\n"),
     ("dyno run rails console", "rails console of postgres://localhost/shop\n"),
     ("dyno run release", "migrated\n"),

@@ -57,6 +57,7 @@ mod left_running;
 mod log_files;
 mod logs;
 mod ls;
+mod mcp;
 mod messages;
 mod migration;
 mod mix;
