@@ -5,150 +5,225 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, Read};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getuid};
 use serde_json::Value;
 
+use crate::cli::{Cli, ProjectArgs};
 use crate::console::stdout;
 use crate::error::{Error, Status};
 use crate::mcp::{self, Incoming, ToolCall, ToolOutcome};
 use crate::model::ExitStatus;
 use crate::project::reason;
 use crate::runtime;
-use crate::supervisor::Outcome;
+use crate::supervisor::{Outcome, UserSignal};
 
 /// The longest line of the client in bytes.
 const MOST_LINE: u64 = 1 << 20;
 /// How many calls may run at once.
 const MOST_CALLS: usize = 8;
-/// How much of the output of a call is returned: the end, because that is where the reason for a failure is.
+/// How much of each stream of a call is returned: the end, because that is where the reason for a failure is.
 const MOST_OUTPUT: usize = 50_000;
-/// How long `dyno` may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long a call may take to end after SIGTERM: longer than the grace period of `--heroku`.
+const GRACE: Duration = Duration::from_secs(45);
 /// How long the output of a process that has ended may stay open.
 const AFTER_END: Duration = Duration::from_secs(2);
+/// Programs that start this one often pass on no other variables than the path and the home directory.
+const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
-/// The calls that run, by the ids of their requests.
-type RunningCalls = Arc<Mutex<HashMap<String, RunningCall>>>;
-
-/// A call that runs.
-#[derive(Debug, Default)]
-struct RunningCall {
-    /// Its process. None: it has none yet, or none any more.
-    pid: Option<Pid>,
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallEvent {
+    /// Its process has ended.
+    Ended,
     /// Its answer is no longer wanted.
+    Cancelled,
+}
+
+/// A call that runs, or whose answer is being sent.
+struct RunningCall {
+    events: Sender<CallEvent>,
     is_cancelled: bool,
+}
+
+/// The calls, by the ids of their requests.
+#[derive(Default)]
+struct RunningCalls {
+    by_id: Mutex<HashMap<String, RunningCall>>,
+    changed: Condvar,
+}
+
+impl RunningCalls {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, RunningCall>> {
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel(&self, id: &Value) {
+        if let Some(call) = self.lock().get_mut(&id.to_string()) {
+            call.cancel();
+        }
+    }
+
+    /// Cancels all calls and waits until they have ended, but not much longer than they are given for that.
+    fn end(&self) {
+        let deadline = Instant::now() + GRACE + AFTER_END;
+        let mut calls = self.lock();
+        calls.values_mut().for_each(RunningCall::cancel);
+        while !calls.is_empty() && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            calls = self.changed.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
 }
 
 impl RunningCall {
     fn cancel(&mut self) {
         self.is_cancelled = true;
-        self.pid.into_iter().for_each(terminate);
+        let _ = self.events.send(CallEvent::Cancelled);
     }
 }
 
-pub(super) fn run() -> Result<Outcome, Error> {
-    runtime::unblock_all();
-    let calls = RunningCalls::default();
-    let mut threads = Vec::new();
+pub(super) fn run(cli: &Cli) -> Result<Outcome, Error> {
+    let calls = Arc::new(RunningCalls::default());
+    end_by_signal(Arc::clone(&calls));
+    let before = options(cli.project_before());
+    let served = serve(&calls, &before);
+    calls.end();
+    served.map(|()| Outcome::Code(0))
+}
+
+/// Reads requests until stdin ends. `before`: options for each command line.
+fn serve(calls: &Arc<RunningCalls>, before: &[OsString]) -> Result<(), Error> {
     let mut stdin = io::stdin().lock();
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut stdin).take(MOST_LINE).read_until(b'\n', &mut line);
-        match read {
-            Ok(0) | Err(_) => break,
+        match (&mut stdin).take(MOST_LINE).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return Ok(()),
             Ok(count) if count as u64 == MOST_LINE && !line.ends_with(b"\n") => {
-                // The rest of it is not a message either.
                 let _ = stdin.skip_until(b'\n');
-                line = b"{".to_vec();
+                send(&mcp::too_long())?;
+                continue;
             }
             Ok(_) => {}
         }
         match mcp::read(&line) {
             Incoming::Answer(answer) => send(&answer)?,
-            Incoming::Cancel(id) => {
-                if let Some(call) = lock(&calls).get_mut(&id.to_string()) {
-                    call.cancel();
-                }
-            }
-            Incoming::Call { id, call } => threads.extend(begin(&calls, id, call)?),
+            Incoming::Cancel(id) => calls.cancel(&id),
+            Incoming::Call { id, call } => begin(calls, id, call, before)?,
             Incoming::Nothing => {}
         }
-        threads.retain(|thread: &thread::JoinHandle<()>| !thread.is_finished());
     }
-    lock(&calls).values_mut().for_each(RunningCall::cancel);
-    for thread in threads {
-        let _ = thread.join();
-    }
-    Ok(Outcome::Code(0))
+}
+
+/// Ends everything in order when a signal arrives. All signals are blocked, so that this thread alone gets them.
+fn end_by_signal(calls: Arc<RunningCalls>) {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    thread::spawn(move || {
+        loop {
+            let signal = match signals.wait() {
+                Ok(Signal::SIGINT) => UserSignal::Int,
+                Ok(Signal::SIGHUP) => UserSignal::Hup,
+                Ok(_) | Err(_) => UserSignal::Term,
+            };
+            calls.end();
+            // Returns if this is PID 1.
+            runtime::die_by(signal);
+        }
+    });
+}
+
+/// The options before `mcp`, which say where the app is.
+fn options(project: &ProjectArgs) -> Vec<OsString> {
+    let option = |name: &str, value: &Path| [OsString::from(name), value.into()];
+    let procfile = project.procfile.iter().flat_map(|file| option("--procfile", file));
+    let root = project.root.iter().flat_map(|root| option("--root", root));
+    procfile.chain(root).chain(project.env.iter().flat_map(|file| option("--env", file))).collect()
 }
 
 /// Starts a call in a thread, which sends the answer.
-fn begin(calls: &RunningCalls, id: Value, call: ToolCall) -> Result<Option<thread::JoinHandle<()>>, Error> {
+fn begin(calls: &Arc<RunningCalls>, id: Value, call: ToolCall, before: &[OsString]) -> Result<(), Error> {
     let key = id.to_string();
-    let mut running = lock(calls);
-    if running.len() >= MOST_CALLS || running.contains_key(&key) {
-        let text = if running.contains_key(&key) {
-            "error: a call with this id is running\n".to_owned()
-        } else {
-            format!("error: {MOST_CALLS} calls are running already\n")
-        };
+    let (events, arriving) = mpsc::channel();
+    let mut running = calls.lock();
+    if running.contains_key(&key) {
         drop(running);
-        send(&mcp::answer(&id, &failed(text)))?;
-        return Ok(None);
+        return send(&mcp::duplicate());
     }
-    running.insert(key.clone(), RunningCall::default());
+    if running.len() >= MOST_CALLS {
+        drop(running);
+        let text = format!("error: {MOST_CALLS} calls are already running: wait for one to finish, or cancel one\n");
+        return send(&mcp::answer(&id, &failed(text)));
+    }
+    running.insert(key.clone(), RunningCall { events: events.clone(), is_cancelled: false });
     drop(running);
-    let calls = Arc::clone(calls);
-    Ok(Some(thread::spawn(move || {
-        let outcome = carry_out(&calls, &key, &call);
-        if lock(&calls).remove(&key).is_some_and(|call| !call.is_cancelled) {
+    let (calls, before) = (Arc::clone(calls), before.to_vec());
+    thread::spawn(move || {
+        let outcome = carry_out(&call, &before, events, &arriving);
+        let is_wanted = calls.lock().get(&key).is_some_and(|call| !call.is_cancelled);
+        if is_wanted {
             // Without a reader, the end of stdin follows.
             let _ = send(&mcp::answer(&id, &outcome));
         }
-    })))
+        calls.lock().remove(&key);
+        calls.changed.notify_all();
+    });
+    Ok(())
 }
 
 /// Runs the command line of a call to its end.
 #[expect(clippy::disallowed_methods, reason = "it starts `dyno`, whose guardian starts everything else")]
-fn carry_out(calls: &RunningCalls, key: &str, call: &ToolCall) -> ToolOutcome {
-    let program = env::current_exe().unwrap_or_else(|_| "dyno".into());
+fn carry_out(
+    call: &ToolCall,
+    before: &[OsString],
+    events: Sender<CallEvent>,
+    arriving: &Receiver<CallEvent>,
+) -> ToolOutcome {
+    // After an update, the path of this program may be that of a file that is gone.
+    let program = env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into());
     let mut command = Command::new(program);
-    command.arg0("dyno").args(&call.words).process_group(0);
+    command.arg0("dyno").args(before).args(&call.words).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(runtime_directory().map(|directory| (RUNTIME_DIRECTORY, directory)));
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(format!("error: cannot run `dyno`: {}\n", reason(&error))),
     };
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or_default());
-    let set_pid = |pid: Option<Pid>| {
-        if let Some(call) = lock(calls).get_mut(key) {
-            call.pid = pid;
-            pid.into_iter().filter(|_| call.is_cancelled).for_each(terminate);
-        }
-    };
-    set_pid(Some(pid));
     let outputs = [collected(child.stdout.take()), collected(child.stderr.take())];
-    let ended = end_of(pid);
+    report_end(pid, events);
     let mut note = None;
-    if ended.recv_timeout(call.limit) == Err(RecvTimeoutError::Timeout) {
-        note = Some(format!("stopped after {} seconds", call.limit.as_secs()));
-        terminate(pid);
-        let _ = ended.recv_timeout(GRACE);
+    let first = arriving.recv_timeout(call.limit);
+    if first != Ok(CallEvent::Ended) {
+        if first.is_err() {
+            let seconds = call.limit.as_secs();
+            let unit = if seconds == 1 { "second" } else { "seconds" };
+            note = Some(format!("stopped: it ran longer than {seconds} {unit}"));
+        }
+        // `dyno run` becomes its command, so the signals go to the whole group. One that a terminal has stopped must go on.
+        let _ = killpg(pid, Signal::SIGTERM);
+        let _ = killpg(pid, Signal::SIGCONT);
+        let deadline = Instant::now() + GRACE;
+        while let Ok(event) = arriving.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if event == CallEvent::Ended {
+                break;
+            }
+        }
     }
-    // What it has left behind, or itself if it does not end. From here on its number may belong to another process.
+    // What it has left behind, or itself if it does not end. After the wait its number may belong to another process.
     let _ = killpg(pid, Signal::SIGKILL);
-    set_pid(None);
     let status = status_of(&mut child);
     let [stdout, stderr] = outputs.map(|output| {
         let _ = output.ended.recv_timeout(AFTER_END);
@@ -157,14 +232,23 @@ fn carry_out(calls: &RunningCalls, key: &str, call: &ToolCall) -> ToolOutcome {
     ToolOutcome { status, stdout, stderr, note }
 }
 
-/// The end of a process that stays a zombie, so that its number stays its own.
-fn end_of(pid: Pid) -> mpsc::Receiver<()> {
-    let (sender, ended) = mpsc::channel();
+/// The directory in which the terminals of this user look for running apps, if the client has not passed it on.
+fn runtime_directory() -> Option<PathBuf> {
+    if env::var_os(RUNTIME_DIRECTORY).is_some_and(|directory| !directory.is_empty()) {
+        return None;
+    }
+    let user = getuid().as_raw();
+    let directory = PathBuf::from(format!("/run/user/{user}"));
+    let is_ours = directory.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
+    is_ours.then_some(directory)
+}
+
+/// Sends an event when a process has ended. It stays a zombie, so that its number stays its own.
+fn report_end(pid: Pid, events: Sender<CallEvent>) {
     thread::spawn(move || {
         let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
-        let _ = sender.send(());
+        let _ = events.send(CallEvent::Ended);
     });
-    ended
 }
 
 fn status_of(child: &mut Child) -> u8 {
@@ -177,7 +261,7 @@ fn status_of(child: &mut Child) -> u8 {
 /// The end of what a stream has delivered so far.
 struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,
-    ended: mpsc::Receiver<()>,
+    ended: Receiver<()>,
 }
 
 fn collected(stream: Option<impl Read + Send + 'static>) -> Collected {
@@ -205,14 +289,10 @@ fn bounded(bytes: &[u8]) -> String {
     if bytes.len() <= MOST_OUTPUT {
         return String::from_utf8_lossy(bytes).into_owned();
     }
-    let line_end = bytes.iter().position(|byte| *byte == b'\n').map_or(1, |at| at + 1);
-    let rest = String::from_utf8_lossy(bytes.get(line_end..).unwrap_or_default());
-    format!("[earlier lines are left out]\n{rest}")
-}
-
-/// `dyno run` becomes its command, so the signal goes to the whole group.
-fn terminate(pid: Pid) {
-    let _ = killpg(pid, Signal::SIGTERM);
+    let line_end = bytes.iter().position(|byte| *byte == b'\n').filter(|at| at + 1 < bytes.len());
+    let what = if line_end.is_some() { "earlier lines" } else { "beginning of the line" };
+    let rest = String::from_utf8_lossy(bytes.get(line_end.map_or(1, |at| at + 1)..).unwrap_or_default());
+    format!("[{what} omitted]\n{rest}")
 }
 
 fn failed(message: String) -> ToolOutcome {
@@ -224,8 +304,4 @@ fn send(answer: &str) -> Result<(), Error> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     stdout::write(answer).map(drop)
-}
-
-fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -84,7 +84,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         CliCommand::ConfigSet(args) => config_set::set(cli, args),
         CliCommand::ConfigUnset(args) => config_set::unset(cli, args),
         CliCommand::Env(args) => env::run(cli, args),
-        CliCommand::Mcp(_) => mcp::run(),
+        CliCommand::Mcp(_) => mcp::run(cli),
         CliCommand::Completions(args) => completions::script(args.shell),
         CliCommand::Man(args) => man::run(args),
         CliCommand::Version => version::run(cli.dialect),

@@ -1,4 +1,4 @@
-//! The Model Context Protocol of `dyno mcp` (S17.2): messages of a client in, answers or command lines of `dyno` out.
+//! Turns messages of an MCP client into answers or `dyno` command lines (S17.2).
 //!
 //! Pure: bytes in, values out. Each tool is a command line of `dyno`, so that a program gets what a person gets. Not
 //! here: how it is run (`commands::mcp`).
@@ -6,5 +6,5 @@
 mod protocol;
 mod tools;
 
-pub use protocol::{Incoming, ToolOutcome, answer, read};
+pub use protocol::{Incoming, ToolOutcome, answer, duplicate, read, too_long};
 pub use tools::{ToolCall, ToolKind};

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::tools::{ToolCall, ToolKind};
 
-/// The versions of the protocol, the newest first. They do not differ in what is used here.
-const VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+/// The versions of the protocol, the newest first. Another one, which has requests in lists, is left out.
+const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2024-11-05"];
 
 /// Codes of errors in JSON-RPC.
 const PARSE_ERROR: i32 = -32_700;
@@ -14,10 +14,13 @@ const INVALID_REQUEST: i32 = -32_600;
 const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
 
+/// The status of a command line that is wrong.
+const USAGE: u8 = 2;
+
 /// What the client learns about the server as a whole.
-const INSTRUCTIONS: &str = "Runs the app in the Procfile of the working directory, like Heroku. `start` returns when the app is \
-    up; `status`, `why` and `logs` show what happens; `check` finds mistakes in the files. Use `stop` and `restart` instead of \
-    killing processes.";
+const INSTRUCTIONS: &str = "Runs the app described by the Procfile in the working directory, like Heroku. `start` returns \
+    once the app is up. `status`, `why` and `logs` show how it is doing, and `check` finds mistakes in its files. Use `stop` and \
+    `restart` instead of killing processes.";
 
 /// What a line of the client asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +75,7 @@ pub fn read(line: &[u8]) -> Incoming {
     let message = match serde_json::from_value::<RpcMessage>(value) {
         Ok(message) if message.jsonrpc.as_deref() == Some("2.0") => message,
         Ok(_) | Err(_) => {
-            return error(&Value::Null, INVALID_REQUEST, "the line is not a request of JSON-RPC 2.0");
+            return error(&Value::Null, INVALID_REQUEST, "the line is not a JSON-RPC 2.0 request");
         }
     };
     let RpcMessage { id, method: Some(method), params, .. } = message else { return Incoming::Nothing };
@@ -81,14 +84,19 @@ pub fn read(line: &[u8]) -> Incoming {
         return cancelled.map_or(Incoming::Nothing, |id| Incoming::Cancel(id.clone()));
     };
     if !id.is_string() && !id.is_number() {
-        return error(&Value::Null, INVALID_REQUEST, "the id of a request is a text or a number");
+        return error(&Value::Null, INVALID_REQUEST, "the request id must be a string or a number");
     }
     match method.as_str() {
         "initialize" => result(&id, &initialized(&params)),
         "ping" => result(&id, &json!({})),
         "tools/list" => result(&id, &json!({ "tools": ToolKind::ALL.map(ToolKind::description) })),
         "tools/call" => match called(&params) {
-            Ok(call) => Incoming::Call { id, call },
+            Ok(Ok(call)) => Incoming::Call { id, call },
+            // As an answer of the tool, which the model sees.
+            Ok(Err(message)) => {
+                let stderr = format!("error: {message}\n");
+                Incoming::Answer(answer(&id, &ToolOutcome { status: USAGE, stdout: String::new(), stderr, note: None }))
+            }
             Err(message) => error(&id, INVALID_PARAMS, &message),
         },
         _ => error(&id, METHOD_NOT_FOUND, "there is no such method"),
@@ -103,7 +111,21 @@ pub fn answer(id: &Value, outcome: &ToolOutcome) -> String {
     let mut content: Vec<Value> =
         texts.into_iter().filter(|text| !text.is_empty()).map(|text| json!({ "type": "text", "text": text })).collect();
     content.push(json!({ "type": "text", "text": format!("exit status {status}") }));
-    line(&json!({ "jsonrpc": "2.0", "id": id, "result": { "content": content, "isError": *status != 0 } }))
+    line(
+        &json!({ "jsonrpc": "2.0", "id": id, "result": { "content": content, "isError": *status != 0 || note.is_some() } }),
+    )
+}
+
+/// The answer to a line that is longer than the server reads.
+#[must_use]
+pub fn too_long() -> String {
+    error_line(&Value::Null, PARSE_ERROR, "the line is longer than 1 MiB")
+}
+
+/// The answer to a call whose id a running call has.
+#[must_use]
+pub fn duplicate() -> String {
+    error_line(&Value::Null, INVALID_REQUEST, "a call with this id is still running")
 }
 
 fn initialized(params: &Value) -> Value {
@@ -117,15 +139,16 @@ fn initialized(params: &Value) -> Value {
     })
 }
 
-fn called(params: &Value) -> Result<ToolCall, String> {
+/// The command line, or what is wrong with the arguments.
+fn called(params: &Value) -> Result<Result<ToolCall, String>, String> {
     let name = params.get("name").and_then(Value::as_str).ok_or("the name of the tool is missing")?;
     let tool = ToolKind::named(name).ok_or_else(|| {
         let names = ToolKind::ALL.map(ToolKind::name).join(", ");
-        format!("there is no such tool; the tools are {names}")
+        format!("unknown tool: use one of {names}")
     })?;
     match params.get("arguments") {
-        None | Some(Value::Null) => tool.call(&Map::new()),
-        Some(Value::Object(arguments)) => tool.call(arguments),
+        None | Some(Value::Null) => Ok(tool.call(&Map::new())),
+        Some(Value::Object(arguments)) => Ok(tool.call(arguments)),
         Some(_) => Err("the arguments must be an object".to_owned()),
     }
 }
@@ -135,7 +158,11 @@ fn result(id: &Value, result: &Value) -> Incoming {
 }
 
 fn error(id: &Value, code: i32, message: &str) -> Incoming {
-    Incoming::Answer(line(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })))
+    Incoming::Answer(error_line(id, code, message))
+}
+
+fn error_line(id: &Value, code: i32, message: &str) -> String {
+    line(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }))
 }
 
 /// JSON text has no line end of its own.
@@ -209,7 +236,7 @@ mod tests {
             status: 69,
             stdout: "a\u{1b}[31m\nb\n".to_owned(),
             stderr: "error: x\n".to_owned(),
-            note: Some("stopped after 60 seconds".to_owned()),
+            note: Some("stopped: it ran longer than 60 seconds".to_owned()),
         };
 
         let line = answer(&7.into(), &outcome);
@@ -221,7 +248,10 @@ mod tests {
             .iter()
             .filter_map(|part| part["text"].as_str())
             .collect();
-        assert_eq!(texts, ["a\u{1b}[31m\nb\n", "error: x\n", "stopped after 60 seconds", "exit status 69"]);
+        assert_eq!(
+            texts,
+            ["a\u{1b}[31m\nb\n", "error: x\n", "stopped: it ran longer than 60 seconds", "exit status 69"]
+        );
         assert_eq!((&answer["id"], &answer["result"]["isError"]), (&7.into(), &true.into()));
         assert!(!line.trim_end().contains(['\n', '\u{1b}']));
     }

@@ -1,4 +1,4 @@
-//! The tools: what each takes, and the command line of `dyno` that it is.
+//! The tools, their arguments, and the `dyno` command line behind each.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const CHANGE: u64 = 60;
 const LONGEST: u64 = 3_600;
 /// The room for the command itself to end after its own time limit.
 const SPARE: Duration = Duration::from_secs(30);
-/// The most lines of the log.
+/// The largest value of `lines`.
 const MOST_LINES: u64 = 1_000;
 
 /// What a program can do.
@@ -49,7 +49,7 @@ pub struct ToolCall {
     pub limit: Duration,
 }
 
-/// What an argument is.
+/// What values an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ArgumentKind {
     /// Names of dynos or process types.
@@ -109,7 +109,8 @@ impl ToolKind {
             Self::Status | Self::Why | Self::Logs | Self::Check => true,
             Self::Start | Self::Stop | Self::Restart | Self::Scale | Self::Run | Self::Smoke => false,
         };
-        let annotations = json!({ "readOnlyHint": is_read_only, "openWorldHint": false });
+        let annotations =
+            json!({ "readOnlyHint": is_read_only, "openWorldHint": matches!(self, Self::Run | Self::Smoke) });
         json!({ "name": name, "description": text, "inputSchema": schema, "annotations": annotations })
     }
 
@@ -131,26 +132,33 @@ impl ToolKind {
     fn facts(self) -> (&'static str, &'static str, Arguments) {
         const SOME: (&str, ArgumentKind, &str) =
             ("names", Names, "Dynos such as web.1, or process types; default: all");
-        const SECONDS: (&str, ArgumentKind, &str) = ("timeout", Number(LONGEST), "Seconds to wait");
+        const SECONDS: (&str, ArgumentKind, &str) =
+            ("timeout", Number(LONGEST), "Seconds to wait until the dynos are up; default: 60");
+        const RUN_SECONDS: (&str, ArgumentKind, &str) =
+            ("timeout", Number(LONGEST), "Seconds after which the command is stopped; default: 60");
+        const TEST_SECONDS: (&str, ArgumentKind, &str) =
+            ("timeout", Number(LONGEST), "Seconds after which the whole test is stopped; default: 3600");
         match self {
             Self::Status => {
                 ("status", "Shows the dynos of the running app: state, pid, port, CPU, memory, restarts.", &[])
             }
-            Self::Why => ("why", "Says why dynos are, or are not, running, with their last lines.", &[SOME]),
+            Self::Why => {
+                ("why", "Explains why each dyno is or is not running, with its last lines of output.", &[SOME])
+            }
             Self::Logs => (
                 "logs",
                 "Shows the last lines of the log of the running app.",
                 &[
                     SOME,
                     ("lines", Number(MOST_LINES), "At most this many lines; default: 100"),
-                    ("since", Text, "Only lines since then: a time span such as 5m, or a time"),
-                    ("grep", Text, "Only lines that this regular expression matches"),
+                    ("since", Text, "Only lines from this time on: a time, or an age such as 5m"),
+                    ("grep", Text, "Only lines that match this regular expression"),
                 ],
             ),
             Self::Start => (
                 "start",
-                "Starts the app in the background. Returns when it is up, with its address, or with the reason why not and \
-                 the last lines.",
+                "Starts the app in the background and waits until it is up. Returns its address, or the reason why it did not come \
+                 up and the last lines of output.",
                 &[
                     ("formation", Formation, "Process types, or quantities such as web=2; default: one of each"),
                     SECONDS,
@@ -165,17 +173,18 @@ impl ToolKind {
             ),
             Self::Run => (
                 "run",
-                "Runs a shell command once with the environment of the app, and returns its output.",
-                &[("command", Text, "The command line, for /bin/sh"), SECONDS],
+                "Runs a shell command once with the environment of the app, and returns its output. Background processes that it \
+                 leaves are killed.",
+                &[("command", Text, "The command line, for /bin/sh"), RUN_SECONDS],
             ),
             Self::Check => ("check", "Finds mistakes in the Procfile, .env and .foreman, with their lines.", &[]),
             Self::Smoke => (
                 "smoke",
-                "Starts the app on free ports, runs a test command, and stops everything. Its status is that of the command.",
+                "Starts the app on free ports, runs a test command and stops everything. The exit status is that of the command.",
                 &[
                     ("command", Words, "The test command as a list of words; default: only start and stop"),
-                    ("http", Text, "A path that must answer first, such as /health"),
-                    SECONDS,
+                    ("http", Text, "A path that `web` must answer before the test command runs, such as /health"),
+                    TEST_SECONDS,
                 ],
             ),
         }
@@ -189,8 +198,12 @@ impl ToolKind {
         let (name, _, known) = self.facts();
         if let Some(other) = arguments.keys().find(|key| known.iter().all(|(name, _, _)| name != key)) {
             let names: Vec<&str> = known.iter().map(|(name, _, _)| *name).collect();
-            let has = if names.is_empty() { "no arguments".to_owned() } else { format!("only {}", names.join(", ")) };
-            return Err(format!("`{name}` has {has}, not `{}`", other.escape_debug()));
+            let other = other.escape_debug();
+            return Err(if names.is_empty() {
+                format!("`{name}` takes no arguments, but got `{other}`")
+            } else {
+                format!("`{name}` has no argument `{other}`: use {}", names.join(", "))
+            });
         }
         let mut given = Vec::new();
         for (name, kind, _) in known {
@@ -279,11 +292,11 @@ impl ArgumentKind {
     fn words(self, name: &str, value: &Value) -> Result<Vec<String>, String> {
         let words = match self {
             Names | Formation | Words => {
-                let list = value.as_array().ok_or_else(|| format!("`{name}` must be a list of texts"))?;
+                let list = value.as_array().ok_or_else(|| format!("`{name}` must be a list of strings"))?;
                 let texts: Option<Vec<String>> = list.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-                texts.ok_or_else(|| format!("`{name}` must be a list of texts"))?
+                texts.ok_or_else(|| format!("`{name}` must be a list of strings"))?
             }
-            Text => vec![value.as_str().ok_or_else(|| format!("`{name}` must be a text"))?.to_owned()],
+            Text => vec![value.as_str().ok_or_else(|| format!("`{name}` must be a string"))?.to_owned()],
             Number(most) => {
                 let number = value.as_u64().filter(|number| (1..=most).contains(number));
                 vec![number.ok_or_else(|| format!("`{name}` must be a whole number from 1 to {most}"))?.to_string()]
@@ -344,14 +357,14 @@ mod tests {
     #[test]
     fn s17_2_no_argument_can_become_an_option_or_another_app() {
         for (tool, arguments, message) in [
-            (ToolKind::Stop, json!({ "app": "other" }), "`stop` has only names, not `app`"),
-            (ToolKind::Check, json!({ "root": "/" }), "`check` has no arguments, not `root`"),
+            (ToolKind::Stop, json!({ "app": "other" }), "`stop` has no argument `app`: use names"),
+            (ToolKind::Check, json!({ "root": "/" }), "`check` takes no arguments, but got `root`"),
             (ToolKind::Stop, json!({ "names": ["a b"] }), "`a b` is not valid in `names`"),
             (ToolKind::Stop, json!({ "names": ["web\u{1b}"] }), "`web\\u{1b}` is not valid in `names`"),
-            (ToolKind::Stop, json!({ "names": "web" }), "`names` must be a list of texts"),
+            (ToolKind::Stop, json!({ "names": "web" }), "`names` must be a list of strings"),
             (ToolKind::Scale, json!({}), "the argument `formation` is missing"),
             (ToolKind::Run, json!({ "command": "a\u{0}b" }), "`command` contains a NUL byte"),
-            (ToolKind::Run, json!({ "command": 1 }), "`command` must be a text"),
+            (ToolKind::Run, json!({ "command": 1 }), "`command` must be a string"),
             (ToolKind::Logs, json!({ "lines": 0 }), "`lines` must be a whole number from 1 to 1000"),
         ] {
             assert_eq!(words(tool, &arguments), Err(message.to_owned()));

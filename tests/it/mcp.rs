@@ -162,7 +162,7 @@ fn s17_2_a_call_that_is_cancelled_or_takes_too_long_is_stopped() {
     client.server.until("it has ended", || app.has("ends"));
     let (text, failed) = client.call("run", &json!({ "command": "sleep 998", "timeout": 1 }));
 
-    assert!(failed && text.contains("stopped after 1 seconds"), "{text}");
+    assert!(failed && text.contains("stopped: it ran longer than 1 second\n"), "{text}");
     // No answer to what was cancelled.
     assert!(!client.server.stdout.text().contains(&format!("\"id\":{id},\"jsonrpc\"")));
     client.end();
@@ -186,8 +186,39 @@ fn s17_2_nonsense_is_answered_and_long_output_is_cut() {
 
     let long =
         client.ok("run", &json!({ "command": "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done" }));
-    assert!(long.len() < 51_000 && long.starts_with("[earlier lines are left out]\nline "), "{}", long.len());
+    assert!(long.len() < 51_000 && long.starts_with("[earlier lines omitted]\nline "), "{}", long.len());
     assert!(long.ends_with("line 20000\n\nexit status 0"));
     client.server.signal(Signal::SIGTERM);
     client.server.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
+#[test]
+fn s17_2_options_before_mcp_and_long_lines_and_wrong_arguments() {
+    let app = App::empty().file("sub/Procfile.dev", "worker: true\n");
+    let (reader, writer) = pipe().unwrap();
+    let server = app.dyno(["--root", "sub", "--procfile", "sub/Procfile.dev", "mcp"]).stdin_from(reader).spawn();
+    let mut client = Client { server, input: Some(writer), next: 0 };
+
+    assert!(client.ok("check", &json!({})).starts_with("valid procfile detected (worker)\n"));
+    let line = client.ok("run", &json!({ "command": "head -c 60000 /dev/zero | tr '\\0' x; echo" }));
+    assert!(line.starts_with("[beginning of the line omitted]\nxxx") && line.len() > 49_000, "{}", line.len());
+    let (text, failed) = client.call("stop", &json!({ "app": "other" }));
+    assert_eq!((text.as_str(), failed), ("error: `stop` has no argument `app`: use names\n\nexit status 2", true));
+    client.end();
+}
+
+#[test]
+fn s17_2_a_signal_stops_the_calls_that_run() {
+    let app = App::new("worker: exec sleep 1000\n");
+    for end in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut client = Client::of(&app);
+        let command = "trap 'rm runs; exit 0' TERM; echo >runs; sleep 999 & wait";
+        client.begin("tools/call", &json!({ "name": "run", "arguments": { "command": command } }));
+        client.server.until("the command runs", || app.has("runs"));
+
+        client.server.signal(end);
+
+        client.server.finish().expect_end(Ended::Signal(end));
+        assert!(!app.has("runs"));
+    }
 }
