@@ -238,6 +238,7 @@ impl ApiServer {
         connection.progress.set(ConnectionProgress::Leaving);
         self.has_room.notify_waiters();
         tokio::select! {
+            biased;
             () = connection.socket.finish() => {}
             () = connection.replaced.notified() => {}
             () = sleep(LEAVES_WITHIN) => {}

@@ -91,7 +91,8 @@ fn on_github_the_dyno_that_is_not_up_in_time_is_named_in_its_group() {
     let stderr = stable_stderr(&finished);
     let (group, stop) = stderr.split_once("::endgroup::\n::group::smoke: stop\n").unwrap();
     let last = group.lines().last().unwrap();
-    assert!(last.starts_with("TIME web.1") && last.contains("within 1 second"), "{stderr}");
+    // Either of them is late first.
+    assert!(last.starts_with("TIME web.") && last.contains("within 1 second"), "{stderr}");
     assert!(stop.contains("TIME system | sending SIGTERM to all processes\n"), "{stderr}");
 }
 
