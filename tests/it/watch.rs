@@ -233,7 +233,7 @@ fn s14_3_five_thousand_replaced_files_are_few_restarts() {
 #[test]
 fn s14_3_the_last_change_before_a_pause_restarts_after_it() {
     let app = App::new("worker: exec sleep 1000\n");
-    let running = start(&app, ["--watch", "worker", "--watch-delay", "10"]);
+    let running = start(&app, ["--watch", "worker", "--watch-delay", "100"]);
 
     for number in 1..=11 {
         app.write(&format!("{number}.rb"), "");
