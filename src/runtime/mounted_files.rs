@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 const TABLE: &str = "/proc/self/mountinfo";
 const PLACE: usize = 4;
 
-/// Types of which a look at the mount point can hang, or mounts something. A file that is bind-mounted from one of these is
-/// not watched.
+/// File system types whose mount points are not examined: that can hang, or trigger a mount. So a file that is
+/// bind-mounted from one of these is not watched.
 const NOT_LOOKED_AT: [&[u8]; 5] = [b"autofs", b"nfs", b"nfs4", b"cifs", b"smb3"];
 
 /// The mount points at the time of reading.

@@ -257,7 +257,7 @@ pub fn release_line(version: u32, description: Option<&str>, difference: &str) -
     }
 }
 
-/// What a rollback leaves as it is. `files`: the files that differ from the release that runs now.
+/// Says which files still differ after a rollback. `files`: the files that differ from the release that runs now.
 #[must_use]
 pub fn rolled_back(to: u32, files: &[&str]) -> String {
     let name = |file: &&str| if *file == "Procfile" { "the Procfile".to_owned() } else { (*file).to_owned() };

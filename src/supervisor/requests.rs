@@ -298,7 +298,7 @@ impl Supervisor {
         Refusal::UnknownDyno { name: name.clone(), known: staying.map(|slot| slot.spec.dyno.clone()).collect() }
     }
 
-    /// The names of these dynos, without the ones that have no run and are not about to start.
+    /// The names of those dynos among `ids` that have a run or are about to start.
     fn active(&self, ids: &[SlotId]) -> Vec<DynoName> {
         let is_active = |slot: &&Slot| match slot.state {
             DynoState::Alive(..) | DynoState::Rest(Rest::Waiting | Rest::Backoff { .. }) => true,

@@ -86,8 +86,8 @@ pub struct Row {
     pub port: Option<u16>,
     /// Its command line as written.
     pub command: Arc<str>,
-    /// The number of its last run, 0 before the first one. Higher than the numbers of all earlier runs, even if a dyno
-    /// of the same name was removed.
+    /// The number of its last run, 0 before the first one. It is higher than the number of any earlier run, including
+    /// those of a removed dyno with the same name.
     pub run: u64,
     /// How many times it was restarted after a crash since the start or the last requested restart.
     pub restarts: u32,

@@ -23,7 +23,7 @@ const READERS: [(&[&str], &str); 6] = [
     (&["smoke", "--settle", "0.01", "--allow-exit", "job", "--", "echo \"[$A]\""], "[%]\n"),
 ];
 
-/// A user that owns none of the files. Only root can switch to it.
+/// A user who owns none of the files. Only root can switch to another user.
 const NOBODY: u32 = 65_534;
 
 fn app() -> App {
@@ -123,13 +123,13 @@ fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
 }
 
 #[test]
-fn s2_1_a_named_pipe_without_a_writer_ends_the_start_after_10_seconds() {
+fn s2_1_a_named_pipe_without_a_writer_is_an_error_after_10_seconds() {
     let app = App::new("web: touch started\n").fifo(".env");
     let waiting = "waiting up to 10 seconds for a program to write to .env (a named pipe)\n";
     let fact = ".env is a named pipe, and no program wrote to it within 10 seconds";
     let hint = "start the program that writes to it, or name another file with `-e`";
 
-    // They wait at the same time.
+    // All five wait at the same time, so that the test takes 10 seconds instead of 50.
     let calls = [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["check"]];
     let running = calls.map(|words| (words, app.dyno([]).args(words).spawn()));
 
@@ -141,10 +141,10 @@ fn s2_1_a_named_pipe_without_a_writer_ends_the_start_after_10_seconds() {
 }
 
 #[test]
-fn s2_1_the_usual_env_that_cannot_be_read_is_an_error() {
+fn s2_1_an_env_file_without_read_permission_is_an_error() {
     let is_root = nix::unistd::geteuid().is_root();
     let app = App::new("web: touch started\n").file(".env", "A=1\n");
-    // Root can read everything, and a file of our own without permissions has the same effect for other users.
+    // As root, the test runs `dyno` as another user, because root can read any file. Otherwise mode 000 is enough.
     fs::set_permissions(app.path(".env"), fs::Permissions::from_mode(if is_root { 0o600 } else { 0o000 })).unwrap();
     for words in [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["config"], &["check"]] {
         let call = app.dyno([]).args(words);

@@ -16,8 +16,8 @@ fn not_in_the_background() -> String {
     error("cannot run in the background, because `dyno stop` would not find the app", hint)
 }
 
-/// Runs the call where this directory is read-only. None: that is not possible here. The current directory may be in it:
-/// `cd` leads through the new mount.
+/// Makes this directory read-only for the call. None: that is not possible here. `cd` enters the new mount if the call
+/// starts in this directory; otherwise its working directory would still be the writable one.
 fn where_read_only(call: Call, directory: &Path) -> Option<Call> {
     let path = directory.to_str().unwrap();
     let line = format!(
@@ -108,7 +108,7 @@ fn s5_5_with_a_read_only_state_directory_the_hash_decides() {
 }
 
 #[test]
-fn s5_5_a_checkout_on_a_read_only_mount_has_a_block_that_is_remembered() {
+fn s5_5_the_ports_of_a_read_only_checkout_are_remembered() {
     let web = "web: touch written; echo $PORT $WEB_URL $DYNO_APP; exec ../app/listen 127.0.0.1\n";
     let app = with_worktree(smoke::app(web), "fix-1", web);
     let root = app.path("../fix-1");
@@ -128,15 +128,15 @@ fn s5_5_a_checkout_on_a_read_only_mount_has_a_block_that_is_remembered() {
     assert_eq!(first.stderr(), ports(port));
     let line = format!("{port} app-fix-1 {}/fix-1\n", app.root().parent().unwrap().display());
     assert_eq!(remembered(&app), line);
-    // Another program may have the port for a moment.
-    until("it has its port again", || {
+    // Tried again if another program has the port for a moment.
+    until("the checkout gets the same port again", || {
         let again = started(read_only(&["start"]).unwrap());
         web_port_after_touch(&again) == port && again.stderr() == ports(port)
     });
     assert_eq!((remembered(&app), app.has("../fix-1/written")), (line, false));
 }
 
-/// The port of `web.1`, whose first line says that it cannot write to the checkout.
+/// The port of `web.1`, after checking that its `touch` failed because the checkout is read-only.
 fn web_port_after_touch(finished: &Finished) -> u16 {
     let lines = finished.lines_of("web.1");
     assert!(lines[1].ends_with(": Read-only file system"), "{lines:?}");

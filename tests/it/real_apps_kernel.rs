@@ -74,9 +74,9 @@ fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
 }
 
-// The end of the run stops every descendant, also those that have left the process group of their dyno.
+// Processes that have left the process group of their dyno are killed, too, when `dyno` itself is killed.
 #[test]
-fn s6_10_without_proc_nothing_of_a_dyno_outlives_a_killed_dyno() {
+fn s6_10_without_proc_a_killed_dyno_leaves_no_other_session_behind() {
     let below = "sh -c 'setsid sleep 1001 & exec sleep 1002'";
     let app = App::new(&format!("web: {below} & sleep 1003 & exec sleep 1004\n"));
     let dyno = without_proc(app.dyno(["start"])).spawn();
@@ -91,7 +91,7 @@ fn s6_10_without_proc_nothing_of_a_dyno_outlives_a_killed_dyno() {
 
     dyno.signal(Signal::SIGKILL);
 
-    // It asserts that no process is left.
+    // `finish` also asserts that no process is left.
     dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
 }
 

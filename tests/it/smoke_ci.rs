@@ -91,7 +91,7 @@ fn on_github_the_dyno_that_is_not_up_in_time_is_named_in_its_group() {
     let stderr = stable_stderr(&finished);
     let (group, stop) = stderr.split_once("::endgroup::\n::group::smoke: stop\n").unwrap();
     let last = group.lines().last().unwrap();
-    // Either of them is late first.
+    // Either dyno may be the one that is reported.
     assert!(last.starts_with("TIME web.") && last.contains("within 1 second"), "{stderr}");
     assert!(stop.contains("TIME system | sending SIGTERM to all processes\n"), "{stderr}");
 }
@@ -227,8 +227,8 @@ fn yaml_below(heading: &str) -> &'static str {
     section.strip_prefix("```yaml\n").unwrap().split_once("```\n").unwrap().0
 }
 
-/// Runs this line as a CI service with this variable does, for an app that passes and for one that crashes. Afterwards
-/// there are all files that the service keeps.
+/// Runs a line as this CI service would, for an app that passes and for one that crashes, and checks that every file that
+/// the service keeps was written.
 #[track_caller]
 fn runs_in_ci(line: &str, service: &str, kept: &[&str], crash: &str) {
     for (procfile, status, stdout, last) in [
@@ -236,7 +236,7 @@ fn runs_in_ci(line: &str, service: &str, kept: &[&str], crash: &str) {
         ("web: exit 8\n", 8, "", crash),
     ] {
         let app = app_with_npm(procfile, 0);
-        // The runner uses `bash -e`; for this line, `sh -e` does the same.
+        // CI services run the line in bash and stop at the first error. For this line, `sh -e` does the same.
         let finished = shell(&app, &["-e", "-c", line]).env(service, "true").env("CI", "true").run();
 
         finished.expect_end(Ended::Code(status));
@@ -257,7 +257,7 @@ fn the_workflow_runs_unchanged_and_writes_all_files_that_it_keeps() {
     runs_in_ci(line, "GITHUB_ACTIONS", &kept, CRASH_ON_GITHUB);
 }
 
-// What the block has between `run: >` and the next step is one line to the runner, and so is the list after `path: |`.
+// The runner folds the lines after `run: >` into one command; `path: |` keeps one file name per line.
 #[test]
 fn the_github_block_of_the_ci_page_is_the_step_of_the_workflow() {
     let (step, upload) = yaml_below("GitHub Actions").split_once("      - uses: actions/upload-artifact@v4\n").unwrap();
@@ -268,7 +268,7 @@ fn the_github_block_of_the_ci_page_is_the_step_of_the_workflow() {
 
     assert_eq!(name, "      - name: Smoke test\n");
     assert_eq!((line.as_str(), kept), workflow());
-    // Reports of a test that has failed are the ones that matter.
+    // The reports matter most when the test has failed.
     assert!(upload.starts_with("        if: always()\n") && WORKFLOW.contains("        if: always()\n"), "{upload}");
 }
 

@@ -231,13 +231,13 @@ fn s14_3_five_thousand_replaced_files_are_few_restarts() {
 }
 
 #[test]
-fn s14_3_the_last_change_before_a_pause_restarts_after_it() {
+fn s14_3_a_change_that_begins_the_pause_restarts_after_it() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, ["--watch", "worker", "--watch-delay", "100"]);
 
     for number in 1..=11 {
         app.write(&format!("{number}.rb"), "");
-        // The last one waits for 20 seconds, unless the machine was so slow that there is no pause.
+        // The 11th restart comes after the pause of 20 seconds. On a very slow machine there is no pause.
         running.until_shown(&format!("worker restarting: {number}.rb changed"));
     }
 

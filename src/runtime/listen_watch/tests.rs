@@ -1,24 +1,24 @@
-//! How long and how often it looks where a run listens.
+//! How often, and for how long, a `ListenWatch` looks for the address of a run.
 
 use super::*;
 
-/// The pid of a leader that has no processes any more.
+/// A pid that no process has: the leader is gone.
 const GONE: i32 = i32::MAX;
 
-/// A run that was spawned at `now` and is not expected on any port.
+/// The watch of a run that was spawned at `now` and is not expected to use any port.
 fn spawned(now: Instant) -> ListenWatch {
     let mut watch = ListenWatch::new(Vec::new(), BTreeSet::new(), now);
     watch.begin(GONE, now);
     watch
 }
 
-/// Looks whenever that is due, until nothing is due any more. Returns when it looked.
+/// Calls `look` each time it is due until it is never due again. Returns the times of the looks.
 fn all_looks(watch: &mut ListenWatch) -> Vec<Instant> {
     let mut looks = Vec::new();
     while let Some(next) = watch.next() {
         assert_eq!(watch.look(RunId(1), &[], next), None);
         looks.push(next);
-        assert!(looks.len() <= 1000, "it never ends");
+        assert!(looks.len() <= 1000, "it never stops looking");
     }
     looks
 }
@@ -33,7 +33,7 @@ fn s6_11_it_looks_for_the_address_once_a_second_for_a_minute() {
     let looks = all_looks(&mut watch);
     let seconds: Vec<Duration> = looks.iter().map(|look| *look - start).collect();
     assert_eq!(seconds, (1..=60).map(Duration::from_secs).collect::<Vec<_>>());
-    // It is asked again at each event of the app, and nothing is due after that.
+    // The event loop calls `observe` and `hurry` after each event of the app. Nothing becomes due again.
     let later = start + 2 * ADDRESS_PATIENCE;
     watch.observe(ListenInterest::Address, later);
     watch.hurry(later);
@@ -45,7 +45,7 @@ fn s6_11_the_minute_begins_with_the_start_of_the_run() {
     let start = Instant::now();
     let mut watch = spawned(start);
 
-    // Until then, other dynos waited for it.
+    // For the first 57.5 seconds, other dynos wait for this one.
     watch.observe(ListenInterest::Order, start);
     watch.observe(ListenInterest::Address, start + Duration::from_millis(57_500));
 
@@ -54,11 +54,11 @@ fn s6_11_the_minute_begins_with_the_start_of_the_run() {
     assert_eq!(before_the_end, [1500, 500].map(Duration::from_millis));
     watch.observe(ListenInterest::Order, start + ADDRESS_PATIENCE);
     watch.observe(ListenInterest::Address, start + ADDRESS_PATIENCE);
-    assert_eq!(watch.next(), None, "its time is over");
+    assert_eq!(watch.next(), None, "the minute is over");
 }
 
 #[test]
-fn s6_11_time_in_which_everything_was_stopped_does_not_count() {
+fn s6_11_a_suspension_does_not_shorten_the_minute() {
     let start = Instant::now();
     let mut watch = spawned(start);
     watch.observe(ListenInterest::Address, start);

@@ -1,5 +1,5 @@
-//! A random walk: whatever happens, the command runs at most once and only when all dynos are up, no dyno has two runs,
-//! there is one end after all of them are gone, and its status and reason fit what happened.
+//! A random walk: whatever happens, the command runs at most once and only when all dynos are up, no dyno has two runs
+//! at once, the test ends only once, after all runs have ended, and its status and reason fit what happened.
 
 use std::collections::BTreeMap;
 

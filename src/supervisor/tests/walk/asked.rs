@@ -334,7 +334,7 @@ impl Model {
         Refusal::UnknownDyno { name: name.clone(), known }
     }
 
-    /// The names of these dynos, if they have a run or wait for their restart or their port.
+    /// The names of those among `dynos` that have a run, or wait for their restart or their port.
     fn active(&self, dynos: &[usize]) -> Vec<DynoName> {
         let has_run = |at: usize| self.runs.values().any(|run| run.dyno == at);
         let waits = |dyno: &Dyno| dyno.restart_due.is_some() || dyno.must_spawn;
@@ -355,7 +355,8 @@ impl Model {
         Refusal::UnknownType { name: name.clone(), known: self.deployed.types() }
     }
 
-    /// At rest, every dyno of the formation runs unless it was stopped, has ended or crashed, and none is left over.
+    /// At rest, every dyno of the formation runs unless it was stopped, has ended or crashed, is held back, or lost its
+    /// port. Dynos beyond the formation do not exist, unless they are lost.
     pub(super) fn compare_formation(&self) -> Result<(), Broken> {
         let is_running = self.booted && self.gate_open && self.cause.is_none() && !self.over;
         let is_at_rest = self.runs.values().all(|run| run.verdict.is_none());
