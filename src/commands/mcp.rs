@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{Pid, getuid};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::cli::{Cli, ProjectArgs};
@@ -40,8 +39,6 @@ const MOST_OUTPUT: usize = 50_000;
 const GRACE: Duration = Duration::from_secs(45);
 /// How long the output of a process that has ended may stay open.
 const AFTER_END: Duration = Duration::from_secs(2);
-/// Programs that start this one often pass on no other variables than the path and the home directory.
-const RUNTIME_DIRECTORY: &str = "XDG_RUNTIME_DIR";
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +193,6 @@ fn carry_out(
     let mut command = Command::new(program);
     command.arg0("dyno").args(before).args(&call.words).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.envs(runtime_directory().map(|directory| (RUNTIME_DIRECTORY, directory)));
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return failed(format!("error: cannot run `dyno`: {}\n", reason(&error))),
@@ -230,17 +226,6 @@ fn carry_out(
         bounded(&output.bytes.lock().unwrap_or_else(PoisonError::into_inner))
     });
     ToolOutcome { status, stdout, stderr, note }
-}
-
-/// The directory in which the terminals of this user look for running apps, if the client has not passed it on.
-fn runtime_directory() -> Option<PathBuf> {
-    if env::var_os(RUNTIME_DIRECTORY).is_some_and(|directory| !directory.is_empty()) {
-        return None;
-    }
-    let user = getuid().as_raw();
-    let directory = PathBuf::from(format!("/run/user/{user}"));
-    let is_ours = directory.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user);
-    is_ours.then_some(directory)
 }
 
 /// Sends an event when a process has ended. It stays a zombie, so that its number stays its own.

@@ -1,8 +1,9 @@
 //! Opens this user's runtime directory.
 //!
-//! The directory is `$XDG_RUNTIME_DIR/dyno`, else `/tmp/dyno-UID`. Other users can write to `/tmp`, so the directory is
-//! only used if it belongs to us and no other user can enter it. Root does not create it inside a directory of another
-//! user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of the user.
+//! The directory is `$XDG_RUNTIME_DIR/dyno`. Without the variable, which many programs do not pass on, it is
+//! `/run/user/UID/dyno`, the same one as in the user's terminals. Without that it is `/tmp/dyno-UID`. Other users can write
+//! to `/tmp`, so the directory is only used if it belongs to us and no other user can enter it. Root does not create it
+//! inside a directory of another user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of the user.
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -77,7 +78,10 @@ impl RuntimeDirectory {
     }
 
     fn without_variable() -> PathBuf {
-        PathBuf::from(format!("/tmp/dyno-{}", geteuid()))
+        let user = geteuid();
+        let usual = PathBuf::from(format!("/run/user/{user}"));
+        let is_ours = usual.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user.as_raw());
+        if is_ours { usual.join("dyno") } else { PathBuf::from(format!("/tmp/dyno-{user}")) }
     }
 
     pub(super) fn open_at(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {

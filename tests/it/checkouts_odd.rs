@@ -51,6 +51,30 @@ fn s5_5_the_block_is_read_from_a_read_only_state_directory() {
     fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
 }
 
+/// The runtime directory without a usable `XDG_RUNTIME_DIR`.
+fn without_variable() -> String {
+    let user = nix::unistd::geteuid();
+    let usual = format!("/run/user/{user}");
+    if fs::metadata(&usual).is_ok() { format!("{usual}/dyno") } else { format!("/tmp/dyno-{user}") }
+}
+
+#[test]
+fn s10_1_without_the_variable_the_directory_of_the_terminal_is_used() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let run = app.top().join("run").display().to_string();
+    // As a terminal and a program see it: `/run/user/UID` is what the variable names in the terminal.
+    let line =
+        format!("mount -t tmpfs none /run && mkdir -p /run/user/$(id -u) && mount --bind '{run}' /run/user/$(id -u)");
+    let program = app.dyno(["start"]).env("XDG_RUNTIME_DIR", "");
+    let Some(program) = program.in_namespaces(&["--mount"], &line) else { return };
+    let running = program.spawn();
+    running.until_shown("started with pid");
+
+    // In the terminal.
+    app.dyno(["ps"]).run().expect_end(Ended::Code(0));
+    crate::running::stop(&app, running);
+}
+
 #[test]
 fn s10_1_a_runtime_directory_that_is_not_used_is_reported() {
     let app = App::new(WEB).file("file", "");
@@ -63,7 +87,7 @@ fn s10_1_a_runtime_directory_that_is_not_used_is_reported() {
         app.dyno(["ps"]).env("XDG_RUNTIME_DIR", named).run().expect_end(Ended::Code(0));
         end(running)
     };
-    let instead = format!("/tmp/dyno-{}", nix::unistd::geteuid());
+    let instead = without_variable();
 
     for (named, why) in
         [(missing.as_str(), "does not exist"), (&file, "is not a directory"), ("run", "is not an absolute path")]
@@ -90,7 +114,8 @@ fn s10_1_root_leaves_nothing_in_the_runtime_directory_of_another_user() {
 
     let stderr = end(running).stderr();
 
-    assert!(stderr.contains(", which belongs to another user: `/tmp/dyno-0` is used instead\n"), "{stderr}");
+    let instead = without_variable();
+    assert!(stderr.contains(&format!(", which belongs to another user: `{instead}` is used instead\n")), "{stderr}");
     assert_eq!(fs::read_dir(&theirs).unwrap().count(), 0);
 }
 
