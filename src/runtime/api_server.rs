@@ -1,8 +1,9 @@
 //! Accepts API clients on the socket of this start (S10.3), with limits that a misbehaving client cannot exceed.
 //!
 //! Each connection carries one request. At most [`MAX_CONNECTIONS`] are open, besides those that wait for dynos; a new one
-//! replaces the oldest one whose request has not arrived yet, so that unfinished requests never keep others out. Not
-//! here: what a request means (`api`) and what is done about it (`api_service`).
+//! replaces one whose answer is sent already, else the oldest one whose request has not arrived yet, TCP clients first,
+//! so that neither unfinished requests nor strangers keep others out. Not here: what a request means (`api`) and what is
+//! done about it (`api_service`).
 
 #[cfg(test)]
 mod tests;
@@ -189,7 +190,7 @@ impl ApiServer {
     async fn admit(&self, socket: ClientSocket) -> Rc<Connection> {
         let limited = [ConnectionProgress::Receiving, ConnectionProgress::Answering, ConnectionProgress::Leaving];
         while limited.into_iter().map(|progress| self.count(progress)).sum::<usize>() >= MAX_CONNECTIONS {
-            // The first of the oldest: one that is leaving, else one of a stranger, else any other.
+            // The oldest of the lowest rank.
             let rank = |open: &&Rc<Connection>| match open.progress.get() {
                 ConnectionProgress::Leaving => Some(0),
                 ConnectionProgress::Receiving => Some(if open.socket.needs_key() { 1 } else { 2 }),

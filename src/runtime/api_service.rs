@@ -57,7 +57,10 @@ impl ApiServer {
 
     /// Checks that the client may send the request (S17.3).
     fn check(&self, head: &Parts, connection: &Connection) -> Result<(), ApiError> {
-        let Some(access) = self.app.tcp.as_ref().filter(|_| connection.socket.needs_key()) else { return Ok(()) };
+        if !connection.socket.needs_key() {
+            return Ok(());
+        }
+        let access = self.app.tcp.as_ref().ok_or_else(|| ApiError::forbidden("there is no key"))?;
         let has = |name: &str| head.headers.contains_key(name);
         access.check(&ClientHead {
             method: head.method.as_str(),
