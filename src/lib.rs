@@ -20,7 +20,7 @@
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, release, supervisor  <-  api                             pure
-//! model  <-  mcp                                                       pure
+//! error  <-  mcp                                                       pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
@@ -71,6 +71,12 @@
 //! asks for, and the run loop answers: with a snapshot, or with the reply of the supervisor to a command. A client that waits
 //! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` checks which dynos listen.
 //! When it ends, a start leaves a summary ([`api::LastRun`]) for `dyno why`.
+//!
+//! With `--api` the same server listens on a TCP port as well, for the `heroku` CLI and other clients. From the head of a
+//! request, [`api::TcpAccess`] decides whether it is answered; a `runtime::client_socket` is either kind of connection.
+//!
+//! `dyno mcp` reads requests of a program from stdin ([`mcp::read`]). Each tool is a command line that `commands::mcp` runs
+//! with this binary, so that a program gets what a person gets.
 //!
 //! # A change while it runs
 //!

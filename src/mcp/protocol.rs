@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::tools::{ToolCall, ToolKind};
+use crate::error::Status;
 
 /// The versions of the protocol, the newest first. Another one, which has requests in lists, is left out.
 const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2024-11-05"];
@@ -13,9 +14,6 @@ const PARSE_ERROR: i32 = -32_700;
 const INVALID_REQUEST: i32 = -32_600;
 const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
-
-/// The status of a command line that is wrong.
-const USAGE: u8 = 2;
 
 /// What the client learns about the server as a whole.
 const INSTRUCTIONS: &str = "Runs the app described by the Procfile in the working directory, like Heroku. `start` returns \
@@ -95,7 +93,10 @@ pub fn read(line: &[u8]) -> Incoming {
             // As an answer of the tool, which the model sees.
             Ok(Err(message)) => {
                 let stderr = format!("error: {message}\n");
-                Incoming::Answer(answer(&id, &ToolOutcome { status: USAGE, stdout: String::new(), stderr, note: None }))
+                Incoming::Answer(answer(
+                    &id,
+                    &ToolOutcome { status: Status::Usage.code(), stdout: String::new(), stderr, note: None },
+                ))
             }
             Err(message) => error(&id, INVALID_PARAMS, &message),
         },

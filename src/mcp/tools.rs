@@ -1,5 +1,6 @@
 //! The tools, their arguments, and the `dyno` command line behind each.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,8 +13,9 @@ const CHANGE: u64 = 60;
 const LONGEST: u64 = 3_600;
 /// The room for the command itself to end after its own time limit.
 const SPARE: Duration = Duration::from_secs(30);
-/// The largest value of `lines`.
+/// The largest value of `lines`, and its default.
 const MOST_LINES: u64 = 1_000;
+const DEFAULT_LINES: u64 = 100;
 
 /// What a program can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,78 +207,62 @@ impl ToolKind {
                 format!("`{name}` has no argument `{other}`: use {}", names.join(", "))
             });
         }
-        let mut given = Vec::new();
+        let mut given = BTreeMap::new();
         for (name, kind, _) in known {
-            let value = arguments.get(*name).filter(|value| !value.is_null());
-            given.push(value.map(|value| kind.words(name, value)).transpose()?);
+            if let Some(value) = arguments.get(*name).filter(|value| !value.is_null()) {
+                given.insert(*name, kind.words(name, value)?);
+            }
         }
-        if let Some(missing) = self.required().filter(|name| arguments.get(*name).is_none_or(Value::is_null)) {
+        if let Some(missing) = self.required().filter(|name| !given.contains_key(name)) {
             return Err(format!("the argument `{missing}` is missing"));
         }
-        let mut given = given.into_iter();
-        let mut next = || given.next().flatten();
-        let one = |words: Option<Vec<String>>| words.and_then(|words| words.into_iter().next());
-        let seconds = |words: Option<Vec<String>>| one(words).and_then(|text| text.parse().ok()).unwrap_or(CHANGE);
+        let all = |name: &str| given.get(name).cloned().unwrap_or_default();
+        let one = |name: &str| given.get(name).and_then(|words| words.first());
+        let seconds = |default: u64| one("timeout").and_then(|text| text.parse().ok()).unwrap_or(default);
+        let option = |name: &str, argument: &str| one(argument).map(|value| format!("--{name}={value}"));
         let mut limit = QUESTION;
-        let mut words: Vec<String> = Vec::new();
-        match self {
-            Self::Status => words.push("ps".to_owned()),
-            Self::Why => words.extend(named("why", next())),
+        let words: Vec<String> = match self {
+            Self::Status => vec!["ps".to_owned()],
+            Self::Why => [vec!["why".to_owned()], all("names")].concat(),
             Self::Logs => {
-                let (names, lines) = (next(), one(next()).unwrap_or_else(|| "100".to_owned()));
-                words.extend(["logs".to_owned(), "-n".to_owned(), lines]);
-                words.extend(one(next()).map(|since| format!("--since={since}")));
-                words.extend(one(next()).map(|pattern| format!("--grep={pattern}")));
-                words.extend(named("--", names));
+                let lines = one("lines").cloned().unwrap_or_else(|| DEFAULT_LINES.to_string());
+                let options = option("since", "since").into_iter().chain(option("grep", "grep"));
+                let logs = ["logs".to_owned(), "-n".to_owned(), lines].into_iter().chain(options);
+                logs.chain(separated(all("names"))).collect()
             }
             Self::Start => {
-                let formation = next();
-                let wait = seconds(next());
+                let wait = seconds(CHANGE);
                 limit = Duration::from_secs(wait) + SPARE;
-                words.extend(["start".to_owned(), format!("--detach={wait}")]);
-                words.extend(named("--", formation));
+                [vec!["start".to_owned(), format!("--detach={wait}")], separated(all("formation"))].concat()
             }
             Self::Stop => {
                 limit = Duration::from_secs(CHANGE) + SPARE;
-                words.extend(named("stop", next()));
+                [vec!["stop".to_owned()], all("names")].concat()
             }
             Self::Restart => {
-                let names = next();
-                let wait = seconds(next());
+                let wait = seconds(CHANGE);
                 limit = Duration::from_secs(wait) + SPARE;
-                words.extend(["restart".to_owned(), format!("--wait={wait}")]);
-                words.extend(named("--", names));
+                [vec!["restart".to_owned(), format!("--wait={wait}")], separated(all("names"))].concat()
             }
-            Self::Scale => words.extend(named("scale", next())),
+            Self::Scale => [vec!["scale".to_owned()], all("formation")].concat(),
             Self::Run => {
-                let command = next().unwrap_or_default();
-                limit = Duration::from_secs(seconds(next()));
-                words.extend(["run", "--", "/bin/sh", "-c"].map(str::to_owned));
-                words.extend(command);
+                limit = Duration::from_secs(seconds(CHANGE));
+                [["run", "--", "/bin/sh", "-c"].map(str::to_owned).to_vec(), all("command")].concat()
             }
-            Self::Check => words.push("check".to_owned()),
+            Self::Check => vec!["check".to_owned()],
             Self::Smoke => {
-                let command = next();
-                words.push("smoke".to_owned());
-                words.extend(one(next()).map(|path| format!("--http={path}")));
-                limit = one(next())
-                    .and_then(|text| text.parse().ok())
-                    .map_or(Duration::from_secs(LONGEST), Duration::from_secs);
-                words.extend(named("--", command));
+                limit = Duration::from_secs(seconds(LONGEST));
+                let options = option("http", "http").into_iter();
+                ["smoke".to_owned()].into_iter().chain(options).chain(separated(all("command"))).collect()
             }
-        }
+        };
         Ok(ToolCall { words, limit })
     }
 }
 
-/// A first word and what follows. None: only the first word, unless that is `--`.
-fn named(first: &str, words: Option<Vec<String>>) -> Vec<String> {
-    let words = words.unwrap_or_default();
-    if words.is_empty() && first == "--" {
-        Vec::new()
-    } else {
-        std::iter::once(first.to_owned()).chain(words).collect()
-    }
+/// The words after `--`, so that none of them is an option. Nothing without words.
+fn separated(words: Vec<String>) -> Vec<String> {
+    if words.is_empty() { words } else { [vec!["--".to_owned()], words].concat() }
 }
 
 impl ArgumentKind {

@@ -1,11 +1,13 @@
 //! A program uses `dyno` over the Model Context Protocol (S17.2).
 
 use std::io::{PipeWriter, Write, pipe};
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Ended, Running};
+use crate::app::fork;
+use crate::harness::{App, Ended, Running, until};
 use crate::running::names;
 
 /// A program that has started `dyno mcp`.
@@ -221,4 +223,49 @@ fn s17_2_a_signal_stops_the_calls_that_run() {
         client.server.finish().expect_end(Ended::Signal(end));
         assert!(!app.has("runs"));
     }
+}
+
+#[test]
+fn s17_2_a_ninth_call_and_a_second_one_with_the_same_id_are_refused() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let mut client = Client::of(&app);
+    let wait =
+        |number: u64| json!({ "name": "run", "arguments": { "command": format!("echo >runs{number}; sleep 999") } });
+    let ids: Vec<Value> = (0..8).map(|number| client.begin("tools/call", &wait(number))).collect();
+    client.server.until("eight commands run", || (0..8).all(|number| app.has(&format!("runs{number}"))));
+
+    let (text, failed) = client.call("check", &json!({}));
+    assert!(failed && text.contains("8 calls are already running"), "{text}");
+    client.send(&json!({ "jsonrpc": "2.0", "id": ids[0], "method": "tools/call", "params": wait(8) }).to_string());
+    let refused = client.answer(&Value::Null);
+    assert_eq!(refused["error"]["message"], "a call with this id is still running");
+    client.send(
+        &json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": ids[0] } })
+            .to_string(),
+    );
+    // There is room again once the first one has ended.
+    until("another call is carried out", || !client.call("check", &json!({})).1);
+
+    assert!(!app.has("runs8"));
+    client.end();
+}
+
+#[test]
+fn s17_2_calls_work_after_the_program_was_replaced() {
+    let app = App::new("worker: exec sleep 1000\n");
+    let (program, newer) = (app.path("dyno"), app.path("newer"));
+    for copy in [&program, &newer] {
+        // Not written by this process: a child of another test could keep it open for writing.
+        assert!(fork(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(copy)).wait().unwrap().success());
+    }
+    let (reader, writer) = pipe().unwrap();
+    let server = app.dyno(["mcp"]).program(&program).stdin_from(reader).spawn();
+    let mut client = Client { server, input: Some(writer), next: 0 };
+    client.ok("check", &json!({}));
+
+    // As the installation of an update does.
+    std::fs::rename(&newer, &program).unwrap();
+
+    client.ok("check", &json!({}));
+    client.end();
 }
