@@ -54,7 +54,7 @@ pub(super) fn run(cli: &Cli, args: &RunArgs) -> Result<Outcome, Error> {
     let process_type = ProcessType::new("run")
         .map_err(|error| Error::new(Status::Internal, format!("cannot name the dyno: {error}"), ""))?;
     let dyno = DynoName::new(process_type, identity::one_off_number()?);
-    let session = identity::session()?;
+    let session = identity::random_hex()?;
     let procfile = files::procfile_path(&places, &layers).path;
     let siblings = siblings(&layers, &places);
     let names = NameSettings::of_file(&places.foreman);

@@ -37,7 +37,7 @@ use crate::console::diagnostics::{print_line, settled, show_finding, warn};
 use crate::error::{Error, Status};
 use crate::guardian::{CallerLink, Detached, Guardian, Limits, detach, fork_failure};
 use crate::logs::Source;
-use crate::model::{DynoName, Focus, Io, ProcessType, PtySize, Shell};
+use crate::model::{Dialect, DynoName, Focus, Io, ProcessType, PtySize, Shell};
 use crate::project::bash;
 use crate::project::files;
 use crate::project::ports::PortSearch;
@@ -46,10 +46,10 @@ use crate::project::reason;
 use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings, WatchedFile};
 use crate::release::Blueprint;
-use crate::runtime::identity::{release_user, session};
+use crate::runtime::identity::{random_hex, release_user};
 use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
 use crate::settings::{Look, Settings, known_types};
-use crate::supervisor::{Lifetime, Outcome, Plan};
+use crate::supervisor::{Lifetime, Outcome, Plan, Policy};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -110,11 +110,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
     let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
     let types = files.types.clone();
-    let mut policy = settings.life.policy(&settings.look, &types)?;
-    policy.stop_advice = scope.stop_advice(cli.dialect);
-    policy.focus_advice = scope.focus_advice(cli.dialect);
-    policy.lifetime = launch.as_ref().map_or(policy.lifetime, |_| Lifetime::Detached);
-    policy.shows_addresses = scope.shows_addresses(cli.dialect);
+    let policy = policy(scope, &settings, &types, cli.dialect, launch.is_some())?;
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
     }
@@ -127,7 +123,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let (io, focused) = streams(settings.streams.pty);
     let surroundings = Surroundings {
         user: release_user(settings.look.notice_style()),
-        session: session()?,
+        session: random_hex()?,
         io,
         focused,
         stdin_is_terminal: std::io::stdin().is_terminal(),
@@ -196,6 +192,24 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         api,
     };
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+}
+
+/// What happens to dynos, and what the log says about it.
+fn policy(
+    scope: Scope<'_>,
+    settings: &Settings,
+    types: &[ProcessType],
+    dialect: Dialect,
+    is_detached: bool,
+) -> Result<Policy, Error> {
+    let mut policy = settings.life.policy(&settings.look, types)?;
+    policy.stop_advice = scope.stop_advice(dialect);
+    policy.focus_advice = scope.focus_advice(dialect);
+    policy.shows_addresses = scope.shows_addresses(dialect);
+    if is_detached {
+        policy.lifetime = Lifetime::Detached;
+    }
+    Ok(policy)
 }
 
 /// Reads the files, and shows what is wrong with them. Also returns the list of these files.

@@ -1,4 +1,5 @@
-//! What identifies a start: the mark on all of its processes, the number of a one-off dyno, the name of the user.
+//! What identifies a start: the mark on all of its processes, the number of a one-off dyno, the name of the user; and the
+//! secrets that its clients need.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,8 +10,8 @@ use crate::error::{Error, Status};
 use crate::release::Release;
 use crate::supervisor::NoticeStyle;
 
-/// 128 random bits in hexadecimal digits: they mark every process of one start (S3.1).
-pub(crate) fn session() -> Result<String, Error> {
+/// 128 random bits in hexadecimal digits: the mark on every process of one start (S3.1), or a secret.
+pub(crate) fn random_hex() -> Result<String, Error> {
     Ok(format!("{:032x}", u128::from_ne_bytes(random()?)))
 }
 
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_session_has_32_digits_and_is_never_the_same() {
-        let (one, other) = (session().expect("random bytes"), session().expect("random bytes"));
+        let (one, other) = (random_hex().expect("random bytes"), random_hex().expect("random bytes"));
 
         assert!(one.len() == 32 && one != other);
     }

@@ -32,7 +32,7 @@ impl ApiServer {
         let host = text(headers, HOST.as_str()).unwrap_or("localhost");
         // Its address is read without any other secret.
         let token =
-            identity::session().map_err(|_| ApiError::unavailable("cannot get random bytes for the log session"))?;
+            identity::random_hex().map_err(|_| ApiError::unavailable("cannot get random bytes for the log session"))?;
         let look = self.app.look.clone();
         let answer = LogSessionResource::new(&token, host, jiff::Timestamp::now(), look);
         self.log_sessions.borrow_mut().add(token, session);

@@ -7,7 +7,7 @@ use crate::api::TcpAccess;
 use crate::console::diagnostics::print_line;
 use crate::error::{Error, Status};
 use crate::project::reason;
-use crate::runtime::identity::session;
+use crate::runtime::identity::random_hex;
 use crate::runtime::{self, ApiStart};
 
 /// A socket that listens, or why it does not, and the key of this start.
@@ -24,7 +24,7 @@ impl TcpApi {
     pub(super) fn listen(port: u16) -> Result<Self, Error> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-        Ok(Self { listener, access: TcpAccess { port, key: session()? } })
+        Ok(Self { listener, access: TcpAccess { port, key: random_hex()? } })
     }
 
     /// Adds the socket and the key to the start. Does nothing without `--api`.
