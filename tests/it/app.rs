@@ -21,6 +21,9 @@ use crate::terminal::Terminal;
 /// the file is open would keep it open until its own exec, and a file that is open for writing cannot be executed.
 static FORKS: RwLock<()> = RwLock::new(());
 
+/// A user other than root, who owns none of the files. Only root can switch to another user.
+pub(crate) const OTHER_USER: u32 = 65_534;
+
 /// A temporary directory with an app. Dropping the value removes it.
 pub(crate) struct App {
     top: PathBuf,

@@ -4,10 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::app::OTHER_USER;
 use crate::harness::{App, Ended, without_sizes};
-
-/// A user that owns none of the files. Only root can switch to it.
-const NOBODY: u32 = 65_534;
 
 fn app() -> App {
     App::new("web: touch started\n")
@@ -46,7 +44,7 @@ fn a_file_without_read_permission_is_refused() {
     let app = app().file("secret.env", "A=1\n");
     fs::set_permissions(app.path("secret.env"), fs::Permissions::from_mode(0o600)).unwrap();
 
-    let finished = app.dyno(["start", "-e", "secret.env"]).user(NOBODY).run();
+    let finished = app.dyno(["start", "-e", "secret.env"]).user(OTHER_USER).run();
 
     let fact = "error: secret.env cannot be read: Permission denied\n\nhint: `ls -l` shows who may read it\n";
     finished.expect(Ended::Code(78), "", fact);

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use crate::app::OTHER_USER;
 use crate::harness::{App, Ended};
 
 /// Every command that reads the config vars, and its stdout, in which `%` is the value of `A`.
@@ -22,9 +23,6 @@ const READERS: [(&[&str], &str); 6] = [
     (&["release", "--no-prefix"], "started with pid PID\nreleased [%]\nexited with code 0\n"),
     (&["smoke", "--settle", "0.01", "--allow-exit", "job", "--", "echo \"[$A]\""], "[%]\n"),
 ];
-
-/// A user who owns none of the files. Only root can switch to another user.
-const NOBODY: u32 = 65_534;
 
 fn app() -> App {
     App::new("release: echo \"released [$A]\"\njob: echo \"[$A]\"\n")
@@ -149,7 +147,7 @@ fn s2_1_an_env_file_without_read_permission_is_an_error() {
     for words in [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["config"], &["check"]] {
         let call = app.dyno([]).args(words);
 
-        let finished = if is_root { call.user(NOBODY) } else { call }.run();
+        let finished = if is_root { call.user(OTHER_USER) } else { call }.run();
 
         let between = if words == ["check"] { "" } else { "\n" };
         let fact = "error: .env cannot be read: Permission denied\n";

@@ -10,12 +10,9 @@ use std::process::{Child, Command, Stdio};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
 
-use crate::app::fork;
+use crate::app::{OTHER_USER, fork};
 use crate::harness::{App, Ended, Finished, RARE_PORT, Running};
 use crate::process_table;
-
-/// A user that owns none of the files.
-const NOBODY: u32 = 65534;
 
 /// Capacity of the smallest pipe: one page.
 const PAGE_BYTES: i32 = 4096;
@@ -67,7 +64,7 @@ fn s7_5_bytes_lost_to_a_pipe_of_another_user_are_counted() {
     // `dyno` cannot open the pipe a second time, as after `sudo -u`.
     fs::set_permissions(app.path("pipe"), Permissions::from_mode(0o000)).unwrap();
     let call = app.dyno(["start", "--log-dir", "log", "-p", RARE_PORT]).stdout_to(writer);
-    let call = if nix::unistd::geteuid().is_root() { call.user(NOBODY) } else { call };
+    let call = if nix::unistd::geteuid().is_root() { call.user(OTHER_USER) } else { call };
 
     let finished = call.run();
 

@@ -6,12 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::{OTHER_USER, free_port};
 use crate::harness::{App, Call, Ended};
 use crate::process_table;
-
-/// A user other than root. ssh-agent hides its environment and its open files from users, but not from root.
-const NOT_ROOT: u32 = 65_534;
 
 /// web.1 starts an agent five times, and names every earlier one that still lives.
 const AGENTS: &str = "for pid in $(cat agents 2>/dev/null); do\n\
@@ -26,7 +23,7 @@ fn as_user(app: &App, call: Call) -> Call {
         return call;
     }
     fs::set_permissions(app.path(""), fs::Permissions::from_mode(0o777)).unwrap();
-    call.user(NOT_ROOT)
+    call.user(OTHER_USER)
 }
 
 /// The agents that were started, and how many of them live.

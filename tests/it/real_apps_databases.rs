@@ -6,12 +6,9 @@ use std::path::PathBuf;
 
 use nix::unistd::{chown, geteuid};
 
-use crate::app::free_port;
+use crate::app::{OTHER_USER, free_port};
 use crate::harness::{App, Ended};
 use crate::running::{dynos, pid_of, stop};
-
-/// A user other than root who has an account on every system. `PostgreSQL` refuses to run as root.
-const OTHER_USER: u32 = 65_534;
 
 /// The directory with the programs of `PostgreSQL`. Debian does not add it to the `PATH`.
 fn postgres_programs() -> PathBuf {
@@ -31,6 +28,7 @@ fn waits_for(app: &App) -> String {
 fn s6_12_an_app_starts_after_postgresql_and_redis_listen() {
     let (db, redis, programs) = (free_port(), free_port(), postgres_programs());
     let programs = programs.display();
+    // `PostgreSQL` refuses to run as root.
     let as_other_user = format!("exec setpriv --reuid={OTHER_USER} --regid={OTHER_USER} --clear-groups");
     let (is_root, exec) = if geteuid().is_root() { (true, as_other_user.as_str()) } else { (false, "exec") };
     let app = App::empty().file("data/keep", "").fifo("go").file(

@@ -4,14 +4,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use crate::app::OTHER_USER;
 use crate::harness::{App, Ended, Running, note};
 use crate::reload_watch::sh;
 use crate::running::{pid_of, start, stop, up};
 
 const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
-
-/// A user that is not root.
-const USER: u32 = 65_534;
 
 fn releases(running: &Running) -> usize {
     running.stdout.text().matches("system   | release v").count()
@@ -29,7 +27,7 @@ fn s14_1_an_unreadable_env_changes_nothing_until_it_is_fixed() {
     // Root can read everything.
     let is_root = nix::unistd::geteuid().is_root();
     let call = app.dyno(["start", "--reload"]);
-    let running = if is_root { call.user(USER).spawn() } else { call.spawn() };
+    let running = if is_root { call.user(OTHER_USER).spawn() } else { call.spawn() };
     running.until_shown("level 1");
 
     let mode = |mode| fs::set_permissions(app.path(".env"), Permissions::from_mode(mode)).unwrap();
