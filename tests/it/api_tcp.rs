@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::api_faults::connect;
 use crate::app::free_port;
 use crate::detached;
 use crate::harness::{App, Ended, Running, error};
@@ -249,6 +250,25 @@ fn s17_3_silent_or_departed_clients_do_not_block_others() {
 
     // At most 256 clients may follow the log; those that have left must not use up a place.
     assert_eq!(client.ask("GET", "/apps/app/dynos", "").0, 200);
+    drop(silent);
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_strangers_do_not_replace_a_client_of_the_user() {
+    let app = App::new(APP);
+    let (running, client) = Client::of(&app);
+    let mut slow = connect(&app);
+    slow.write_all(b"GET /apps/app HTTP/1.1\r\n").unwrap();
+
+    let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
+    // All of them are there once this one, the last, is answered.
+    assert_eq!(client.ask("GET", "/account", "").0, 200);
+    slow.write_all(b"Host: x\r\n\r\n").unwrap();
+
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     drop(silent);
     stop(&app, running);
 }
