@@ -66,11 +66,13 @@ mod tests {
         let scratch = Scratch::new("mounted files");
         let (file, directory) = (scratch.file("a b\\c", "1"), scratch.path().join("directory"));
         fs::create_dir(&directory).unwrap();
-        let line = |place: &Path| {
+        let of_type = |kind: &str, place: &Path| {
             let place = place.to_str().unwrap().replace('\\', "\\134").replace(' ', "\\040");
-            format!("36 35 98:0 /x {place} rw,noatime shared:1 - ext4 /dev/a rw\n")
+            format!("36 35 98:0 /x {place} rw,noatime shared:1 - {kind} /dev/a rw\n")
         };
-        let table = [line(&file), line(&directory), "\n36 35\n".to_owned(), line(Path::new("/"))].concat();
+        let line = |place: &Path| of_type("ext4", place);
+        let remote = of_type("nfs4", &scratch.file("remote", "1"));
+        let table = [line(&file), line(&directory), "\n36 35\n".to_owned(), remote, line(Path::new("/"))].concat();
 
         let mounted = MountedFiles::of(table.as_bytes());
 
