@@ -15,6 +15,9 @@ const BYTES_PER_SECOND: u32 = 16_000_000;
 /// Bytes that are sent at once; a piece ends after the line that reaches this limit.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// A client that was idle saves its bytes of a second, each of two clients those of half a second, and so on down to this part. All clients get a burst of lines at once; if many could save more, the app would have to wait for them.
+const SMALLEST_SAVED_PART: u32 = 8;
+
 /// A client whose bytes are used up waits until it may get this many, so that pieces are not small.
 const ENOUGH_BYTES: i64 = 64 << 10;
 
@@ -148,13 +151,27 @@ impl Follower {
             self.skipped = Some(moment.now);
         }
         let encode = |block: &_, number| encoder.encode(block, number, out);
-        self.next = history.read(&self.filter, self.next..end, PIECE_BYTES, encode);
+        self.next = history.read(&self.filter, self.next..end, self.piece_bytes(moment), encode);
         self.unread = history.count(&self.filter, self.next..end);
         self.allowance -= i64::try_from(out.len()).unwrap_or(i64::MAX);
         if self.unread == 0 {
             self.rests_until = moment.now + REST * moment.followers;
         }
         FollowTurn::Send
+    }
+
+    /// How many bytes it gets at once.
+    fn piece_bytes(&self, moment: Moment) -> usize {
+        if self.is_limited(moment) {
+            usize::try_from(self.allowance).unwrap_or(0).clamp(1, PIECE_BYTES)
+        } else {
+            PIECE_BYTES
+        }
+    }
+
+    /// What is kept is sent without a limit, and so are the last lines.
+    fn is_limited(&self, moment: Moment) -> bool {
+        self.has_caught_up && !moment.is_closing
     }
 
     fn at_end(&mut self, moment: Moment, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> FollowTurn {
@@ -170,17 +187,19 @@ impl Follower {
 
     /// How long it has to wait for its next piece.
     fn pause(&mut self, has_lost: bool, moment: Moment) -> Option<Duration> {
-        if moment.is_closing || !self.has_caught_up {
+        if !self.is_limited(moment) {
             return None;
         }
         let now = moment.now;
-        let per_second = i64::from(BYTES_PER_SECOND / moment.followers.max(1));
+        let followers = moment.followers.max(1);
+        let per_second = i64::from(BYTES_PER_SECOND / followers);
+        let most_saved = per_second / i64::from(followers.min(SMALLEST_SAVED_PART));
         let earned = per_second
             .saturating_mul(i64::try_from(now.saturating_sub(self.refilled).as_micros()).unwrap_or(i64::MAX))
             / 1_000_000;
-        self.allowance = self.allowance.saturating_add(earned).min(per_second);
+        self.allowance = self.allowance.saturating_add(earned).min(most_saved);
         self.refilled = now;
-        let missing = (per_second / 4).min(ENOUGH_BYTES) - self.allowance;
+        let missing = most_saved.min(ENOUGH_BYTES) - self.allowance;
         let for_allowance = (self.allowance <= 0)
             .then(|| Duration::from_micros((missing * 1_000_000 / per_second.max(1)).unsigned_abs()));
         let for_skip = self.skipped.filter(|_| has_lost).map(|at| (at + SKIP_INTERVAL).saturating_sub(now));
@@ -320,6 +339,25 @@ mod tests {
 
         assert_eq!((turn, lines.len()), (FollowTurn::End, 1_501));
         assert_eq!((lines[0].as_str(), lines[1_500].as_str()), ("... 3,500 lines skipped", "x"));
+    }
+
+    #[test]
+    fn s10_4_many_clients_do_not_get_a_burst_of_lines_at_once() {
+        for (followers, parts) in [(1, 1), (2, 2), (10, 8), (50, 8)] {
+            let mut world = World::new(tail(0), "1\n");
+            world.messages();
+            world.followers = followers;
+            world.now += Duration::from_secs(100);
+            (0..256).for_each(|_| world.add(&"x\n".repeat(2_048)));
+            let mut sent = 0;
+
+            while let (FollowTurn::Send, out) = world.turn() {
+                sent += out.len();
+            }
+
+            let saved = usize::try_from(BYTES_PER_SECOND / followers).unwrap() / parts;
+            assert!((saved / 2..2 * saved).contains(&sent), "{followers}: {sent} bytes of {saved}");
+        }
     }
 
     #[test]

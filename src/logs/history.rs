@@ -23,6 +23,9 @@ pub const HISTORY_BYTES: usize = 8 << 20;
 /// be gone before they had a chance to read it.
 const FOLLOWED_BYTES: usize = 1 << 20;
 
+/// What a client gets with each line, about: its time and source.
+const LINE_BYTES: usize = 80;
+
 /// What each source costs besides its lines, about.
 const SOURCE_BYTES: usize = 256;
 
@@ -166,8 +169,8 @@ impl History {
         low.max(self.wanted(filter).filter_map(|(_, ring)| after_older(ring)).max().unwrap_or(0))
     }
 
-    /// Hands out wanted lines with these numbers, in their order, until about `limit_bytes` have been. `each` gets the lines
-    /// and the number of the first of them. Returns the number of the next line to read.
+    /// Hands out wanted lines with these numbers, in their order, until `limit_bytes` are used up: each line uses its bytes and
+    /// [`LINE_BYTES`]. `each` gets some lines and the number of the first of them. Returns the number of the next line to read.
     pub fn read(
         &self,
         filter: &LogFilter,
@@ -201,11 +204,13 @@ impl History {
             block.continued = entry.continued && skipped == 0;
             block.bytes.clear();
             cursor.ring.copy(cursor.at, skipped, &mut block.bytes);
-            read += block.bytes.len();
+            let (lines, used) = cut(&mut block.bytes, limit_bytes - read);
+            read += used;
+            let next = entry.first + skipped + lines;
             each(block, entry.first + skipped);
             cursor.at += 1;
             if read >= limit_bytes {
-                return entry.end();
+                return next;
             }
         }
         numbers.start
@@ -227,6 +232,23 @@ impl History {
             self.size -= SOURCE_BYTES;
         }
     }
+}
+
+/// Keeps the lines until `limit` is used up. Returns how many lines that are, and how much they use.
+fn cut(lines: &mut Vec<u8>, limit: usize) -> (u64, usize) {
+    let (mut count, mut end, mut used) = (0, 0, 0);
+    let ends = memchr_iter(b'\n', lines).map(|at| at + 1);
+    // The last line may be unfinished.
+    for line_end in ends.chain([lines.len()]) {
+        if end == line_end || used >= limit {
+            break;
+        }
+        count += 1;
+        used += line_end - end + LINE_BYTES;
+        end = line_end;
+    }
+    lines.truncate(end);
+    (count, used)
 }
 
 impl BlockEntry {
