@@ -63,11 +63,12 @@ fn idle(app: &App, effort: Effort, table: &mut Table) {
     let shell = processes::parent(report.pid);
     let guardian = processes::parent(shell);
     let both = [processes::parent(guardian), guardian];
-    let AtRest { wake_ups, megabytes } = AtRest::of(both, effort.of(10_000, 2_000));
+    let AtRest { wake_ups, resident, fair } = AtRest::of(both, effort.of(10_000, 2_000));
     app.time(DYNO, &["stop"]).expect("`stop` succeeds");
     let what = |what: &str| format!("  {DYNOS} dynos in the background, {what}");
     table.alone(&what("wake-ups"), &[wake_ups], "", Limit::AtMost(0.0));
-    table.alone(&what("PSS"), &[megabytes], "MB", Limit::AtMost(IDLE_MB));
+    table.alone(&what("RSS"), &[resident], "MB", Limit::AtMost(IDLE_MB));
+    table.alone(&what("PSS"), &[fair], "MB", Limit::None);
 }
 
 /// Twenty git worktrees of one app, each with a web server.

@@ -64,8 +64,10 @@ pub(crate) fn is_sleeping(pid: i32) -> bool {
 pub(crate) struct AtRest {
     /// How often they have woken up.
     pub(crate) wake_ups: f64,
-    /// Their PSS, in megabytes.
-    pub(crate) megabytes: f64,
+    /// Their resident memory (RSS), in megabytes.
+    pub(crate) resident: f64,
+    /// Their PSS, in megabytes: a shared page is divided among the processes that share it.
+    pub(crate) fair: f64,
 }
 
 /// They are at rest when neither has woken up for this long, in milliseconds.
@@ -83,8 +85,8 @@ impl AtRest {
         let before = woken();
         pause(interval_ms);
         let wake_ups = small(woken() - before);
-        let resident: u64 = both.iter().map(|pid| kib(*pid, "smaps_rollup", "Pss")).sum();
-        Self { wake_ups, megabytes: small(resident) * 1024.0 / 1e6 }
+        let sum = |field: &str| small(both.iter().map(|pid| kib(*pid, "smaps_rollup", field)).sum()) * 1024.0 / 1e6;
+        Self { wake_ups, resident: sum("Rss"), fair: sum("Pss") }
     }
 }
 

@@ -105,14 +105,14 @@ fn many_files(effort: Effort, table: &mut Table) {
         if round > 0 {
             plain.push(without);
             watched.push(with);
-            more.push(after.megabytes - before.megabytes);
+            more.push(after.resident - before.resident);
             wake_ups.push(after.wake_ups);
         }
     }
     let delays: Vec<f64> = watched.iter().zip(&plain).map(|(with, without)| with - without).collect();
     let what = |what: &str| format!("  {FILES} files watched, {what}");
     table.alone(&what("delay of the start"), &delays, "ms", Limit::AtMost(DELAY_MS));
-    table.alone(&what("more PSS"), &more, "MB", Limit::AtMost(MORE_MB));
+    table.alone(&what("more RSS"), &more, "MB", Limit::AtMost(MORE_MB));
     table.alone(&what("wake-ups"), &wake_ups, "", Limit::AtMost(0.0));
 }
 

@@ -27,9 +27,15 @@ use super::changes::Changes;
 use super::client_socket::ClientSocket;
 use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
 use super::log_archive::LogArchive;
+use super::output::at;
 use super::{ApiStart, Ending, RegisteredStart, Reload};
 use crate::api::{ApiError, AppFacts, LastRun, LogSessions, ReloadedFiles};
+use crate::guardian::unmap_unchanged_pages;
 use crate::supervisor::Snapshot;
+
+/// How long the code of the start, and later that of an answer, stays in memory: most of the program. The page cache still
+/// has it when it is needed again.
+const MAPPED_FOR: Duration = Duration::from_millis(300);
 
 /// The most connections that are receiving a request or sending an answer.
 const MAX_CONNECTIONS: usize = 32;
@@ -129,11 +135,23 @@ impl ApiServer {
     /// Accepts clients until the returned future is dropped; connections end with it.
     pub(super) async fn serve(self: Rc<Self>, listener: UnixListener, tcp: Option<TcpListener>) {
         let mut tasks = JoinSet::new();
+        let after_work = || Some(tokio::time::Instant::now() + MAPPED_FOR);
+        let mut unmap_at = after_work();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted.map(|(stream, _)| ClientSocket::Unix(stream)),
                 accepted = accept(tcp.as_ref()) => accepted.map(ClientSocket::Tcp),
-                Some(_) = tasks.join_next() => continue,
+                Some(_) = tasks.join_next() => {
+                    unmap_at = after_work();
+                    continue;
+                }
+                () = at(unmap_at) => {
+                    if tasks.is_empty() {
+                        unmap_unchanged_pages();
+                    }
+                    unmap_at = None;
+                    continue;
+                }
             };
             match accepted {
                 Ok(socket) if is_allowed(&socket) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use crate::guardian::check_process_table;
+use crate::guardian::{check_process_table, page_bytes};
 use crate::model::{Usage, Usages};
 
 /// The most processes that are looked at, so that a fork bomb does not hold up the command.
@@ -31,7 +31,7 @@ pub(super) fn usage_of(main: i32, leaders: &[i32]) -> Usages {
     }
     let mut usages: Usages = leaders.iter().map(|leader| (*leader, Usage::default())).collect();
     let tick = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100);
-    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|page| u64::try_from(page).ok()).unwrap_or(4096);
+    let page = u64::try_from(page_bytes()).unwrap_or(u64::MAX);
     let mut open: Vec<(i32, Option<i32>)> = vec![(main, None)];
     let mut seen = 0;
     while let Some((pid, leader)) = open.pop() {

@@ -128,23 +128,30 @@ fn a_last_line_without_newline_is_shown() {
     }
 }
 
+/// The memory of both processes that holds data.
+fn data_kib(dyno: &Running) -> u64 {
+    [dyno.main(), dyno.guardian()].map(|pid| process_table::memory_kib(pid, "RssAnon")).iter().sum()
+}
+
 #[test]
 fn a_line_of_fifty_megabytes_is_passed_on_in_bounded_memory() {
     const BYTES: usize = 50_000_000;
     let app = App::new("web: head -c 50000000 /dev/zero | tr '\\0' x; echo; echo done; read -r _ <go\n").fifo("go");
 
-    let peak =
-        |dyno: &Running| process_table::peak_memory_kib(dyno.main()) + process_table::peak_memory_kib(dyno.guardian());
     let quiet = App::new("web: echo done; read -r _ <go\n").fifo("go");
     let without = quiet.dyno(["start"]).spawn();
     without.until_shown("| done");
-    let least = peak(&without);
+    let least = data_kib(&without);
     quiet.release("go");
     without.finish().expect_end(Ended::Code(0));
 
     let dyno = app.dyno(["start"]).spawn();
-    dyno.until_shown("| done");
-    let growth = peak(&dyno).saturating_sub(least);
+    let mut peak = 0;
+    dyno.until("all is shown", || {
+        peak = peak.max(data_kib(&dyno));
+        dyno.stdout.text().contains("| done")
+    });
+    let growth = peak.saturating_sub(least);
     app.release("go");
     let finished = dyno.finish();
 
@@ -167,11 +174,12 @@ fn a_flood_without_a_reader_stays_in_bounded_memory() {
 
         let dyno = app.dyno(["start", "-m", "web=10", "-t", "1", "--pty", pty]).stdout_to(writer).spawn();
         // In the end nothing moves any more: each dyno is blocked until its output is read.
+        let mut peak = 0;
         dyno.until("all dynos are blocked", || {
+            peak = peak.max(data_kib(&dyno));
             let dynos = dyno.of_dynos();
             dynos.len() == 10 && dynos.iter().all(|process| process_table::waits_to_write(process.pid))
         });
-        let peak = process_table::peak_memory_kib(dyno.main()) + process_table::peak_memory_kib(dyno.guardian());
         dyno.signal(Signal::SIGTERM);
         let finished = dyno.finish();
         drop(reader);

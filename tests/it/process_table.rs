@@ -108,11 +108,10 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-/// The peak memory of a process, in KiB, without the pages of its program and libraries: a debug build has many, and how many
-/// of them are in memory says nothing about its data.
-pub(crate) fn peak_memory_kib(pid: i32) -> u64 {
-    let kib = |key: &str| status(pid, key).unwrap_or_default().trim_end_matches(" kB").parse::<u64>().unwrap();
-    kib("VmHWM").saturating_sub(kib("RssFile"))
+/// A size in `/proc/PID/status`, in KiB: `RssAnon` is data, without the pages of programs and libraries. 0 once the process
+/// has ended.
+pub(crate) fn memory_kib(pid: i32, field: &str) -> u64 {
+    status(pid, field).map_or(0, |size| size.trim_end_matches(" kB").parse().unwrap())
 }
 
 /// Whether the main thread of a process waits in poll(2) or a similar call.

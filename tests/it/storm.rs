@@ -24,10 +24,7 @@ fn restarts() -> usize {
 
 /// Resident memory of `dyno` and its guardian, in KiB.
 fn memory_kib(dyno: &Running) -> [u64; 2] {
-    [dyno.main(), dyno.guardian()].map(|pid| {
-        let resident = process_table::status(pid, "VmRSS").unwrap();
-        resident.trim_end_matches(" kB").parse().unwrap()
-    })
+    [dyno.main(), dyno.guardian()].map(|pid| process_table::memory_kib(pid, "VmRSS"))
 }
 
 #[test]

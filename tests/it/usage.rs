@@ -1,6 +1,9 @@
 //! `ps` shows the CPU time and memory of all processes of a dyno (S10.2).
 
+use nix::sys::signal::Signal;
+
 use crate::harness::{App, Ended};
+use crate::process_table;
 use crate::running::{dynos, stop};
 
 /// How many bytes the dyno `big` holds.
@@ -35,4 +38,21 @@ fn s10_2_ps_shows_the_cpu_time_and_the_memory_of_all_processes() {
     assert!(columns("busy.1").0 > 0.0, "{table}");
     assert!(columns("big.1").1 >= 47.0 && columns("idle.1").1 < 47.0, "{table}");
     stop(&app, running).expect_end(Ended::Code(0));
+}
+
+/// What a start has used only once, and what the last client needed, is most of the program.
+#[test]
+fn an_app_at_rest_gives_back_the_memory_of_its_start() {
+    let app = App::new("web: exec sleep 1000\n");
+    let dyno = app.dyno(["start"]).spawn();
+    dyno.until_shown("web.1  | started");
+    let of_main = |field: &str| process_table::memory_kib(dyno.main(), field);
+    let is_at_rest = || 2 * of_main("VmRSS") < of_main("VmHWM");
+    dyno.until("the code of the start is not mapped", is_at_rest);
+
+    app.dyno(["ps"]).run().expect_end(Ended::Code(0));
+    dyno.until("the code of the answer is not mapped", is_at_rest);
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
