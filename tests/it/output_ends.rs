@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::pty::openpty;
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::app::{OTHER_USER, fork};
 use crate::harness::{App, Ended, Finished, RARE_PORT, Running};
@@ -141,6 +142,17 @@ fn s7_5_a_steady_slow_reader_of_a_terminal_gets_everything() {
     }
 
     expect_all_shown(400, run_into_slow_reader(&app, slow_reader(&app, 1500, pty.master), pty.slave));
+}
+
+// A full socket accepts no byte until a whole message has been read. A large one would take this reader five seconds.
+#[test]
+fn s7_5_a_steady_slow_reader_of_a_socket_gets_everything() {
+    let app = app_with_lines(900);
+    let (reader, writer) = UnixStream::pair().unwrap();
+    setsockopt(&writer, sockopt::SndBuf, &16_384).unwrap();
+
+    let (reader, writer) = (OwnedFd::from(reader), OwnedFd::from(writer));
+    expect_all_shown(900, run_into_slow_reader(&app, slow_reader(&app, 1500, reader), writer));
 }
 
 /// Waits until `dyno` itself is blocked by its reader, or has ended.
