@@ -11,6 +11,7 @@ mod client;
 mod detach;
 mod finder;
 mod limits;
+mod mapped_code;
 mod proc_table;
 mod process;
 mod protocol;
@@ -31,12 +32,10 @@ pub use caller_end::CallerEnd;
 pub use client::{Guardian, Lost};
 pub use detach::{BorrowedStreams, CallerLink, Detached, END_OF_NEWS, StartNews, WaitingCaller, detach};
 pub use limits::Limits;
+pub use mapped_code::unmap_unchanged_pages;
 pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use protocol::Message;
 pub use spawn_failure::fork_failure;
 pub use sweep::Survivor;
-pub use sys::{
-    is_ignored, page_bytes, set_terminal_size, terminal_device, terminal_size, unmap_unchanged_pages, unread_in_pipe,
-    unsent,
-};
+pub use sys::{is_ignored, page_bytes, set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent};
 pub use terminal_modes::TerminalModes;

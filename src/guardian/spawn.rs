@@ -5,7 +5,7 @@
 //! uses, not even to `errno`. The guardian does not wait for the exec, which can hang, for example on a dead network file
 //! system: it lends the memory that the child reads until a pipe says that the exec has ended. An error comes back over
 //! that pipe, which a successful exec closes. Signal dispositions are those of the guardian, where all are the default.
-//! One of the two files that may contain `unsafe`. The other is `sys`.
+//! One of the three files that may contain `unsafe`. The others are `sys` and `mapped_code`.
 #![expect(unsafe_code, reason = "clone, and the code between it and exec, have no safe interface")]
 
 use std::cell::Cell;

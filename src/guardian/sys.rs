@@ -1,7 +1,7 @@
 //! System calls that have no safe wrapper: forking the guardian, raw wait statuses, signals of any number, received
-//! descriptors, terminal sizes, mapped code.
+//! descriptors, terminal sizes.
 //!
-//! One of the two files that may hold `unsafe`; the other is `spawn`.
+//! One of the three files that may contain `unsafe`. The others are `spawn` and `mapped_code`.
 #![expect(unsafe_code, reason = "the calls below have no safe wrapper")]
 
 use std::io::{IoSlice, IoSliceMut};
@@ -365,30 +365,6 @@ pub fn is_ignored(signal: i32) -> bool {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
-}
-
-/// Unmaps the code and constants of this program and its libraries. The next use of a page maps it again, from the page
-/// cache or the file. Only memory that was mapped read-only is affected, so nothing can be lost.
-pub fn unmap_unchanged_pages() {
-    unsafe extern "C" fn of_object(object: *mut libc::dl_phdr_info, _: usize, _: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: the loader passes a valid object and the number of its segments.
-        let (base, segments) = unsafe {
-            let object = &*object;
-            (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
-        };
-        // Relocated constants are in segments that were writable.
-        let is_unchanged =
-            |segment: &libc::Elf64_Phdr| segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_W == 0;
-        for segment in segments.iter().filter(|segment| is_unchanged(segment)) {
-            let [start, bytes] = [base + segment.p_vaddr, segment.p_memsz].map(|of| usize::try_from(of).unwrap_or(0));
-            let before = start % page_bytes();
-            // SAFETY: this maps a file and was never written, so the next access finds the same bytes.
-            let _ = unsafe { libc::madvise((start - before) as *mut _, bytes + before, libc::MADV_DONTNEED) };
-        }
-        0
-    }
-    // SAFETY: the function has the type that is called, and does not keep what it gets.
-    unsafe { libc::dl_iterate_phdr(Some(of_object), std::ptr::null_mut()) };
 }
 
 /// The size of a page of memory.

@@ -1,0 +1,40 @@
+//! Gives back the memory of code that an app at rest does not need.
+//!
+//! One of the three files that may contain `unsafe`. The others are `spawn` and `sys`.
+#![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, nor for madvise")]
+
+use super::sys::page_bytes;
+
+/// Unmaps the code and constants of this program and its libraries. The next use of a page maps it again, from the page
+/// cache or the file. Only memory that was mapped read-only is affected, so nothing can be lost.
+pub fn unmap_unchanged_pages() {
+    // A debugger has set its breakpoints in these pages.
+    if is_traced() {
+        return;
+    }
+    // SAFETY: the function has the type that is called, and does not keep what it gets.
+    unsafe { libc::dl_iterate_phdr(Some(unmap_object), std::ptr::null_mut()) };
+}
+
+unsafe extern "C" fn unmap_object(object: *mut libc::dl_phdr_info, _: usize, _: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: the loader passes a valid object and the number of its segments.
+    let (base, segments) = unsafe {
+        let object = &*object;
+        (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
+    };
+    // Relocated constants are in segments that were writable.
+    let is_unchanged =
+        |segment: &libc::Elf64_Phdr| segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_W == 0;
+    for segment in segments.iter().filter(|segment| is_unchanged(segment)) {
+        let [start, bytes] = [base + segment.p_vaddr, segment.p_memsz].map(|of| usize::try_from(of).unwrap_or(0));
+        let before = start % page_bytes();
+        // SAFETY: this maps a file and was never written, so the next access finds the same bytes.
+        let _ = unsafe { libc::madvise((start - before) as *mut _, bytes + before, libc::MADV_DONTNEED) };
+    }
+    0
+}
+
+fn is_traced() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0"))
+}
