@@ -5,7 +5,7 @@
 //! together. A filter in a pipeline, such as `tee`, must outlive the program before it, or the program's last output is
 //! lost; it exits by itself at end of file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::unistd::Pid;
 
@@ -32,8 +32,9 @@ pub(super) trait Programs {
 pub(super) struct Stop {
     signal: i32,
     stage: StopStage,
-    /// Each process gets the signal once.
-    signalled: BTreeSet<Identity>,
+    /// Each process gets the signal once. True: it was a shell, maybe one that had just copied itself to run a program. In
+    /// such a copy the signal can be lost, so the program gets it as well.
+    signalled: BTreeMap<Identity, bool>,
     /// Filters that get no signal until the grace period is nearly over.
     spared: Vec<Identity>,
 }
@@ -56,7 +57,7 @@ impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
         let stage = if everything { StopStage::Rest } else { StopStage::Ordered(STOP_SCANS) };
-        Self { signal, stage, signalled: BTreeSet::new(), spared: Vec::new() }
+        Self { signal, stage, signalled: BTreeMap::new(), spared: Vec::new() }
     }
 
     pub(super) fn signal(&self) -> i32 {
@@ -69,9 +70,10 @@ impl Stop {
         self.spared.clear();
     }
 
-    /// Records that this process gets the signal. Returns false if it has had it.
-    pub(super) fn claim(&mut self, process: Identity) -> bool {
-        self.signalled.insert(process)
+    /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell other than the
+    /// leader.
+    pub(super) fn claim(&mut self, process: Identity, may_lose_it: bool) -> bool {
+        self.signalled.insert(process, may_lose_it).is_none_or(|may_have_lost_it| may_have_lost_it && !may_lose_it)
     }
 
     /// The processes that get the signal now. `processes`: all live processes of the run that the scan found.
@@ -105,7 +107,10 @@ impl Stop {
             }
         };
         self.stage = stage;
-        due.retain(|process| !self.spared.contains(&process.identity()) && self.claim(process.identity()));
+        due.retain(|process| {
+            let may_lose_it = process.pid != leader && programs.is_shell(process.pid);
+            !self.spared.contains(&process.identity()) && self.claim(process.identity(), may_lose_it)
+        });
         due
     }
 
@@ -113,7 +118,7 @@ impl Stop {
     /// cleans up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
         let mut below = BTreeSet::new();
-        let has_had_it = |process: &&Process| self.signalled.contains(&process.identity());
+        let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());
         let signalled: BTreeSet<Pid> = table.processes.iter().filter(has_had_it).map(|process| process.pid).collect();
         for process in &table.processes {
             if signalled.contains(&process.parent) || below.contains(&process.parent) {
@@ -320,6 +325,20 @@ mod tests {
         assert_eq!(due(&mut stop, &all, false, &mut known), [11]);
         stop.include_everything();
         assert_eq!(due(&mut stop, &all, true, &mut known), [12, 13]);
+    }
+
+    #[test]
+    fn s6_6_a_program_whose_shell_may_have_lost_the_signal_gets_it() {
+        // The shell 10 has just copied itself, to run the program 11.
+        let [shell, copy] = [process(10, 1), process(11, 10)];
+        let mut stop = Stop::new(15, false);
+        let sent = due(&mut stop, &[shell, copy], true, &mut KnownProcesses(&[10, 11], &[], &[10]));
+        assert_eq!(sent, [10, 11]);
+
+        let orphan = Process { parent: Pid::from_raw(1), ..copy };
+        assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(&[], &[], &[])), [11]);
+        stop.include_everything();
+        assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(&[], &[], &[])), [0; 0]);
     }
 
     #[test]
