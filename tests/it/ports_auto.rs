@@ -2,8 +2,9 @@
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
 
-use crate::harness::{App, Ended, until};
+use crate::harness::{App, Ended, Finished, until};
 use crate::smoke;
 
 #[test]
@@ -46,31 +47,34 @@ fn leave_time_wait(port: u16) -> std::io::Result<()> {
 #[test]
 fn s5_4_a_port_in_time_wait_is_skipped() {
     let app = App::new("web: echo $PORT\n");
-    assert_time_wait_is_skipped(|| {
-        let finished = app.dyno(["start", "-p", "auto"]).run();
-        finished.expect_end(Ended::Code(0));
-        finished.lines_of("web.1")[1].parse().unwrap()
-    });
+    let run = || app.dyno(["start", "-p", "auto"]).run();
+    assert_time_wait_is_skipped(run, |finished| finished.lines_of("web.1")[1].parse().unwrap());
 }
 
 #[test]
 fn s19_1_a_smoke_test_skips_a_port_in_time_wait() {
     let app = smoke::app("web: ./listen\n");
-    assert_time_wait_is_skipped(|| {
-        let finished = app.dyno(["smoke", "--settle", "0", "--", "true"]).run();
-        finished.expect_end(Ended::Code(0));
-        smoke::ports(&finished.stderr())[0].parse().unwrap()
-    });
+    let run = || app.dyno(["smoke", "--settle", "0", "--", "true"]).run();
+    assert_time_wait_is_skipped(run, |finished| smoke::ports(&finished.stderr())[0].parse().unwrap());
 }
 
-/// Asserts that the port of web.1 changes when it is in `TIME_WAIT`. `chosen`: makes a run, and returns its port.
-fn assert_time_wait_is_skipped(chosen: impl Fn() -> u16) {
+/// Asserts that the port of web.1 changes when it is in `TIME_WAIT`.
+fn assert_time_wait_is_skipped(run: impl Fn() -> Finished, port_of: impl Fn(&Finished) -> u16) {
+    /// These tests would take the port that the other one has chosen.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut port = 0;
     // Another program may take the port first: then try the next one.
     until("the next port is in TIME_WAIT", || {
-        port = chosen();
-        leave_time_wait(port).is_ok()
+        let finished = run();
+        finished.ended == Ended::Code(0) && {
+            port = port_of(&finished);
+            leave_time_wait(port).is_ok()
+        }
     });
 
-    assert_ne!(chosen(), port);
+    let finished = run();
+
+    finished.expect_end(Ended::Code(0));
+    assert_ne!(port_of(&finished), port);
 }
