@@ -9,7 +9,7 @@ use super::help::OUTPUT;
 #[derive(Debug, Args)]
 #[command(
     mut_arg("json", |json| json.hide(true)),
-    after_help = "Examples:\n  dyno env heroku                the variables, if it was started with --api\n  eval \"$(dyno env heroku)\"      sets them; then `heroku ps` shows the app\n  dyno env heroku --shell fish | source   the same in fish\n\n`dyno config` shows the config vars of the app."
+    after_help = "Examples:\n  dyno env heroku                         print the variables\n  eval \"$(dyno env heroku)\"               set them; then type `heroku ps`\n  dyno env heroku --shell fish | source   set them in fish\n\nStart the app with `--api` first. `dyno config` shows its config vars."
 )]
 pub struct EnvArgs {
     /// The client to set up: `heroku`, the official Heroku CLI

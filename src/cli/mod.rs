@@ -231,7 +231,7 @@ pub enum CliCommand {
     ConfigUnset(ConfigUnsetArgs),
     /// Print variables that let the `heroku` CLI use the app
     Env(EnvArgs),
-    /// Let a program, such as an AI agent, run the app (MCP)
+    /// Let a program, such as an AI agent, control the app (MCP)
     Mcp(McpArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),

@@ -153,7 +153,8 @@ pub struct StartArgs {
     pub stdin: StdinMode,
     /// Serve the Platform API on this port of 127.0.0.1, so that the official `heroku` CLI can control the app
     ///
-    /// Type `eval "$(dyno env heroku)"` in the terminal where you use `heroku`. Requests need the key of this start.
+    /// Type `eval "$(dyno env heroku)"` in the terminal where you use `heroku`. It sets the address and the key; each
+    /// start has a new key.
     #[arg(long, value_name = "[127.0.0.1:]PORT", value_parser = api_port, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub api: Option<u16>,
     /// Say where `web` listens, even if stdout is not a terminal
@@ -214,7 +215,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The port of the API. Other addresses than that of this machine are refused.
+/// The port of the API. Any address other than 127.0.0.1 is refused.
 fn api_port(text: &str) -> Result<u16, String> {
     let port = text.strip_prefix("127.0.0.1:").or_else(|| text.strip_prefix("localhost:")).unwrap_or(text);
     let port = port.parse().ok().filter(|port| *port > 0);
