@@ -56,7 +56,7 @@ impl AppFacts {
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
             Resource::TcpAccess => found_or(self.tcp.as_ref().map(TcpAccess::resource), || {
-                ApiError::not_found("this start does not serve the API over TCP")
+                ApiError::not_found("the app was started without `--api`")
             }),
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
             Resource::App => ApiAnswer::json(200, &AppResource::new(self, snapshot)),

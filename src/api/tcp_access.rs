@@ -100,8 +100,10 @@ impl TcpAccess {
         if reads_log || head.authorization.is_some_and(|sent| self.is_key(sent)) {
             return Ok(());
         }
-        let error = ApiError::unauthorized("the key in the header `Authorization` is missing or wrong");
-        Err(error.with_hint(r#"type `eval "$(dyno env heroku)"` again: each start has a new key"#))
+        // The `heroku` CLI shows the message but not the hint.
+        Err(ApiError::unauthorized(
+            r#"the API key is missing or wrong; type `eval "$(dyno env heroku)"` again: each start has a new key"#,
+        ))
     }
 
     /// Whether a value of `Authorization` has the key, either as `Bearer` or as the password of `Basic`.

@@ -50,8 +50,8 @@ fn access(app: &RunningApp) -> Result<(String, TcpAccessResource), Failure> {
     if failure.is_not_running() || !failure.is_unknown() {
         return Err(failure);
     }
-    let hint = "stop the app, then start it with the API: `dyno start --api 5050`";
-    Err(Failure::new(Status::Unavailable, "no_api", "the app does not serve its API over TCP", hint))
+    let hint = "stop it, then start it with `dyno start --api 5050`";
+    Err(Failure::new(Status::Unavailable, "no_api", "the app was started without `--api`", hint))
 }
 
 /// The variables for the official CLI. `variable` looks up a variable of the shell.

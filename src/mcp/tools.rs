@@ -202,7 +202,7 @@ impl ToolKind {
             let names: Vec<&str> = known.iter().map(|(name, _, _)| *name).collect();
             let other = other.escape_debug();
             return Err(if names.is_empty() {
-                format!("`{name}` takes no arguments, but got `{other}`")
+                format!("`{name}` takes no arguments: leave out `{other}`")
             } else {
                 format!("`{name}` has no argument `{other}`: use {}", names.join(", "))
             });
@@ -301,8 +301,11 @@ impl ArgumentKind {
             word.is_empty() && self != Words || is_name && word.starts_with('-') || !word.chars().all(is_allowed)
         };
         let wrong = words.iter().find(is_wrong);
+        let examples =
+            if self == Names { "names such as web or web.1" } else { "process types, or quantities such as web=2" };
         match wrong {
-            Some(wrong) => Err(format!("`{}` is not valid in `{name}`", wrong.escape_debug())),
+            Some(wrong) if wrong.is_empty() => Err(format!("an empty string is not valid in `{name}`")),
+            Some(wrong) => Err(format!("`{}` is not valid in `{name}`: use {examples}", wrong.escape_debug())),
             None => Ok(words),
         }
     }
@@ -344,9 +347,23 @@ mod tests {
     fn s17_2_no_argument_can_become_an_option_or_another_app() {
         for (tool, arguments, message) in [
             (ToolKind::Stop, json!({ "app": "other" }), "`stop` has no argument `app`: use names"),
-            (ToolKind::Check, json!({ "root": "/" }), "`check` takes no arguments, but got `root`"),
-            (ToolKind::Stop, json!({ "names": ["a b"] }), "`a b` is not valid in `names`"),
-            (ToolKind::Stop, json!({ "names": ["web\u{1b}"] }), "`web\\u{1b}` is not valid in `names`"),
+            (ToolKind::Check, json!({ "root": "/" }), "`check` takes no arguments: leave out `root`"),
+            (
+                ToolKind::Stop,
+                json!({ "names": ["a b"] }),
+                "`a b` is not valid in `names`: use names such as web or web.1",
+            ),
+            (
+                ToolKind::Stop,
+                json!({ "names": ["web\u{1b}"] }),
+                "`web\\u{1b}` is not valid in `names`: use names such as web or web.1",
+            ),
+            (
+                ToolKind::Scale,
+                json!({ "formation": ["web 2"] }),
+                "`web 2` is not valid in `formation`: use process types, or quantities such as web=2",
+            ),
+            (ToolKind::Run, json!({ "command": "" }), "an empty string is not valid in `command`"),
             (ToolKind::Stop, json!({ "names": "web" }), "`names` must be a list of strings"),
             (ToolKind::Scale, json!({}), "the argument `formation` is missing"),
             (ToolKind::Run, json!({ "command": "a\u{0}b" }), "`command` contains a NUL byte"),

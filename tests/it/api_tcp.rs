@@ -123,7 +123,7 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     let (running, client) = Client::of(&app);
     let web = pid_of(&app, "web.1");
     let host = client.host();
-    let wrong = "the key in the header `Authorization` is missing or wrong";
+    let wrong = r#"the API key is missing or wrong; type `eval "$(dyno env heroku)"` again: each start has a new key"#;
 
     for key in ["", "x", "undefined", "null", &client.key[1..], &client.key.to_uppercase()] {
         let bearer = format!("Authorization: Bearer {key}");
@@ -300,12 +300,8 @@ fn s17_3_env_says_how_to_start_the_app_with_the_api() {
     nothing.expect_end(Ended::Code(69));
     let running = start(&app, []);
 
-    let fact = "the app does not serve its API over TCP";
-    app.refuses(
-        &["env", "heroku"],
-        69,
-        &error(fact, "stop the app, then start it with the API: `dyno start --api 5050`"),
-    );
+    let hint = "stop it, then start it with `dyno start --api 5050`";
+    app.refuses(&["env", "heroku"], 69, &error("the app was started without `--api`", hint));
 
     stop(&app, running);
 }
