@@ -21,7 +21,7 @@ pub struct AppFacts {
     pub started_at: jiff::Timestamp,
     /// How its log is shown.
     pub look: LogLook,
-    /// How clients reach it over TCP. None: not at all.
+    /// How clients reach it over TCP. None: they cannot.
     pub tcp: Option<TcpAccess>,
 }
 

@@ -1,6 +1,6 @@
-//! Who may use the API over TCP (S17.3): a client on this machine that knows the key, and no web page.
+//! Decides who may use the API over TCP (S17.3): clients on this machine that know the key, but never a web page.
 //!
-//! Decides from the head of a request, before its body is read. Pure: the caller makes the key and reads the head. Does
+//! Looks at the head of a request, before its body is read. Pure: the caller makes the key and reads the head. Does
 //! not apply to the unix socket, which only the user can open.
 
 use base64::Engine;
@@ -36,7 +36,7 @@ pub struct TcpAccessResource {
 /// The parts of a request's head that decide whether it is answered.
 #[derive(Debug, Clone, Default)]
 pub struct ClientHead<'a> {
-    /// `GET`.
+    /// The method, such as `GET`.
     pub method: &'a str,
     /// The target as it was sent: `/apps/shop`.
     pub target: &'a str,

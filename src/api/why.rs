@@ -111,7 +111,7 @@ impl AppFacts {
         rows.filter(|(row, _)| is_named(row)).map(|(row, is_removed)| self.why_row(row, is_removed, snapshot)).collect()
     }
 
-    /// All dynos, also the ones that were removed last.
+    /// All dynos, including the ones that were removed last.
     pub(super) fn why_all(&self, snapshot: &Snapshot) -> Vec<WhyResource> {
         let is_gone = |row: &&Row| snapshot.rows.iter().all(|known| known.dyno != row.dyno);
         let removed = snapshot.removed.iter().filter(is_gone).map(|row| (row, true));

@@ -11,13 +11,14 @@ use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// Turn off what makes the client contact other machines: usage statistics and the check for a newer version.
+/// Variables that keep the client from contacting other machines: they turn off its usage statistics and its check for a
+/// newer version.
 const OFFLINE: [(&str, &str); 3] =
     [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
 
-/// Through a proxy, the client would not reach this machine.
+/// Variables that name a proxy. Through a proxy, the client would not reach this machine.
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-/// Programs read one or the other.
+/// Variables that list hosts to reach without a proxy. Some programs read only one of them.
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 const DIRECT: &str = "127.0.0.1,localhost";
 
@@ -64,7 +65,7 @@ fn of_heroku(
         ("HEROKU_HOST", access.url.clone()),
         ("HEROKU_API_KEY", access.key.clone()),
         ("HEROKU_APP", app.to_owned()),
-        // The client sends the key to this address too, by default on another machine, and waits for an answer.
+        // The client also sends the key to this address, and waits for an answer. The default is another machine.
         ("HEROKU_PARTICLEBOARD_URL", access.url.clone()),
     ];
     variables.extend(OFFLINE.map(|(name, value)| (name, value.to_owned())));
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_3_each_shell_gets_its_own_quotes() {
+    fn s17_3_values_are_quoted_for_each_shell() {
         let variables = [("A", r"it's \ $x".to_owned())];
 
         assert_eq!(lines(&variables, EnvShell::Sh), "export A='it'\\''s \\ $x'\n");

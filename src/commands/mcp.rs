@@ -1,7 +1,7 @@
 //! `dyno mcp`: lets a program use `dyno` over stdin and stdout (S17.2).
 //!
-//! Each call of a tool runs `dyno` itself in a process group of its own, with a limit on time and output. Several calls may
-//! run at once; each ends when its answer is no longer wanted, and when stdin ends.
+//! Each call of a tool runs `dyno` in a process group of its own, with a limit on time and output. Several calls can run at
+//! once. A call is stopped when the client cancels it, and when stdin ends.
 
 use std::collections::HashMap;
 use std::env;
@@ -29,11 +29,11 @@ use crate::project::reason;
 use crate::runtime;
 use crate::supervisor::{Outcome, UserSignal};
 
-/// The longest line of the client in bytes.
+/// The longest line that is read from the client, in bytes.
 const MOST_LINE: u64 = 1 << 20;
 /// How many calls may run at once.
 const MOST_CALLS: usize = 8;
-/// How much of each stream of a call is returned: the end, because that is where the reason for a failure is.
+/// How many bytes of each stream of a call are returned: the last ones, because the reason for a failure is at the end.
 const MOST_OUTPUT: usize = 50_000;
 /// How long a call may take to end after SIGTERM: longer than the grace period of `--heroku`.
 const GRACE: Duration = Duration::from_secs(45);
@@ -73,7 +73,7 @@ impl RunningCalls {
         }
     }
 
-    /// Cancels all calls and waits until they have ended, but not much longer than they are given for that.
+    /// Cancels all calls and waits until they have ended, at most a little longer than their grace period.
     fn end(&self) {
         let deadline = Instant::now() + GRACE + AFTER_END;
         let mut calls = self.lock();
@@ -125,7 +125,8 @@ fn serve(calls: &Arc<RunningCalls>, before: &[OsString]) -> Result<(), Error> {
     }
 }
 
-/// Ends everything in order when a signal arrives. All signals are blocked, so that this thread alone gets them.
+/// When a signal arrives, stops all calls and then ends by that signal. All signals are blocked, so only this thread gets
+/// them.
 fn end_by_signal(calls: Arc<RunningCalls>) {
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     thread::spawn(move || {
@@ -136,7 +137,7 @@ fn end_by_signal(calls: Arc<RunningCalls>) {
                 Ok(_) | Err(_) => UserSignal::Term,
             };
             calls.end();
-            // Returns if this is PID 1.
+            // This only returns if we are PID 1.
             runtime::die_by(signal);
         }
     });
@@ -171,7 +172,7 @@ fn begin(calls: &Arc<RunningCalls>, id: Value, call: ToolCall, before: &[OsStrin
         let outcome = carry_out(&call, &before, events, &arriving);
         let is_wanted = calls.lock().get(&key).is_some_and(|call| !call.is_cancelled);
         if is_wanted {
-            // Without a reader, the end of stdin follows.
+            // If this fails, the client is gone, and stdin will end, too.
             let _ = send(&mcp::answer(&id, &outcome));
         }
         calls.lock().remove(&key);
@@ -188,7 +189,7 @@ fn carry_out(
     events: Sender<CallEvent>,
     arriving: &Receiver<CallEvent>,
 ) -> ToolOutcome {
-    // After an update, the path of this program may be that of a file that is gone.
+    // After an update, the file from which this program was started may be gone.
     let program = env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| "/proc/self/exe".into());
     let mut command = Command::new(program);
     command.arg0("dyno").args(before).args(&call.words).process_group(0);
@@ -208,7 +209,8 @@ fn carry_out(
             let unit = if seconds == 1 { "second" } else { "seconds" };
             note = Some(format!("stopped: it ran longer than {seconds} {unit}"));
         }
-        // `dyno run` becomes its command, so the signals go to the whole group. One that a terminal has stopped must go on.
+        // `dyno run` becomes its command, so the whole group gets the signals. A suspended process only reacts to SIGTERM
+        // after SIGCONT.
         let _ = killpg(pid, Signal::SIGTERM);
         let _ = killpg(pid, Signal::SIGCONT);
         let deadline = Instant::now() + GRACE;
@@ -218,7 +220,8 @@ fn carry_out(
             }
         }
     }
-    // What it has left behind, or itself if it does not end. After the wait its number may belong to another process.
+    // Kills what the call has left behind, and the call itself if it has not ended. This must come before `wait`: after
+    // that, the pid may belong to another process.
     let _ = killpg(pid, Signal::SIGKILL);
     let status = status_of(&mut child);
     let [stdout, stderr] = outputs.map(|output| {
@@ -228,7 +231,7 @@ fn carry_out(
     ToolOutcome { status, stdout, stderr, note }
 }
 
-/// Sends an event when a process has ended. It stays a zombie, so that its number stays its own.
+/// Sends an event when a process has ended. The process stays a zombie, so that its pid is not reused.
 fn report_end(pid: Pid, events: Sender<CallEvent>) {
     thread::spawn(move || {
         let _ = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
@@ -243,7 +246,7 @@ fn status_of(child: &mut Child) -> u8 {
     signal.map_or_else(|| code.unwrap_or_else(|| Status::Internal.code()), ExitStatus::shell_code)
 }
 
-/// The end of what a stream has delivered so far.
+/// The last bytes that a stream has delivered so far.
 struct Collected {
     bytes: Arc<Mutex<Vec<u8>>>,
     ended: Receiver<()>,
@@ -259,7 +262,7 @@ fn collected(stream: Option<impl Read + Send + 'static>) -> Collected {
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                // One byte more than is returned shows that something is missing.
+                // One byte more than is returned shows that the beginning is missing.
                 let surplus = kept.len().saturating_sub(MOST_OUTPUT + 1);
                 kept.drain(..surplus);
             }

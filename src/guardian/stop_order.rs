@@ -114,8 +114,8 @@ impl Stop {
         due
     }
 
-    /// The processes that do not descend from a signalled process. A program that is started after the signal usually
-    /// cleans up, and must not be interrupted.
+    /// The processes that do not descend from a signalled process. A program that a signalled process starts usually cleans
+    /// up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
         let mut below = BTreeSet::new();
         let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());
@@ -313,8 +313,8 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_what_a_scan_missed_gets_the_signal_but_not_a_clean_up() {
-        // The server 10 has started the script 12, which runs the program 13. The first scan has missed the daemon 11.
+    fn s6_6_a_process_that_a_scan_missed_is_signalled_but_no_clean_up() {
+        // The server 10 has started the script 12, which runs the program 13. The first scan missed the daemon 11.
         let (server, daemon) = (process(10, 1), process(11, 1));
         let clean_up = [process(12, 10), process(13, 12)];
         let mut stop = Stop::new(15, true);

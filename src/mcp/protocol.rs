@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::tools::{ToolCall, ToolKind};
 use crate::error::Status;
 
-/// The versions of the protocol, the newest first. Another one, which has requests in lists, is left out.
+/// The supported versions of the protocol, newest first. 2025-03-26 is left out, because its requests can come in lists.
 const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2024-11-05"];
 
 /// Codes of errors in JSON-RPC.
@@ -25,20 +25,20 @@ const INSTRUCTIONS: &str = "Runs the app described by the Procfile in the workin
 pub enum Incoming {
     /// This line is the answer.
     Answer(String),
-    /// A tool is to be used.
+    /// The client calls a tool.
     Call {
         /// The id of the request.
         id: Value,
         /// The command line.
         call: ToolCall,
     },
-    /// The answer to this request is no longer wanted.
+    /// The client cancels the request with this id.
     Cancel(Value),
-    /// Nothing.
+    /// The line needs no answer.
     Nothing,
 }
 
-/// What became of a call.
+/// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolOutcome {
     /// The exit status, as a shell shows it.
@@ -47,7 +47,7 @@ pub struct ToolOutcome {
     pub stdout: String,
     /// The messages, bounded.
     pub stderr: String,
-    /// A sentence about an end that the command did not choose, such as a time limit.
+    /// Why the command was stopped, if it did not end by itself.
     pub note: Option<String>,
 }
 
@@ -61,7 +61,7 @@ struct RpcMessage {
     params: Value,
 }
 
-/// Reads a line. Lines that are not requests to this server, such as notifications, ask for nothing.
+/// Reads a line. Lines that are not requests to this server, such as notifications, need no answer.
 #[must_use]
 pub fn read(line: &[u8]) -> Incoming {
     if line.trim_ascii().is_empty() {
@@ -90,7 +90,7 @@ pub fn read(line: &[u8]) -> Incoming {
         "tools/list" => result(&id, &json!({ "tools": ToolKind::ALL.map(ToolKind::description) })),
         "tools/call" => match called(&params) {
             Ok(Ok(call)) => Incoming::Call { id, call },
-            // As an answer of the tool, which the model sees.
+            // An answer of the tool, not a protocol error, so that the model sees it.
             Ok(Err(message)) => {
                 let stderr = format!("error: {message}\n");
                 Incoming::Answer(answer(
@@ -123,7 +123,7 @@ pub fn too_long() -> String {
     error_line(&Value::Null, PARSE_ERROR, "the line is longer than 1 MiB")
 }
 
-/// The answer to a call whose id a running call has.
+/// The answer to a call that has the id of a running call.
 #[must_use]
 pub fn duplicate() -> String {
     error_line(&Value::Null, INVALID_REQUEST, "a call with this id is still running")
@@ -166,7 +166,7 @@ fn error_line(id: &Value, code: i32, message: &str) -> String {
     line(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }))
 }
 
-/// JSON text has no line end of its own.
+/// The message as one line: JSON text contains no line end.
 fn line(message: &Value) -> String {
     format!("{message}\n")
 }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_2_a_client_is_greeted_in_a_version_that_both_know() {
+    fn s17_2_the_answer_has_the_version_of_the_client_or_the_newest() {
         let initialize = |version: &str| {
             let params =
                 format!(r#"{{"protocolVersion":"{version}","capabilities":{{}},"clientInfo":{{"name":"x"}}}}"#);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_2_what_is_not_a_request_is_refused_or_ignored() {
+    fn s17_2_lines_that_are_not_requests_are_refused_or_ignored() {
         for (line, expected) in [
             ("{", PARSE_ERROR),
             ("\u{1}", PARSE_ERROR),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_2_every_tool_says_what_it_does_and_takes() {
+    fn s17_2_every_tool_has_a_description_and_a_schema() {
         let listed = answered(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
         let tools = listed["result"]["tools"].as_array().expect("a list");
         let names: Vec<&str> = tools.iter().filter_map(|tool| tool["name"].as_str()).collect();

@@ -7,17 +7,17 @@ use serde_json::{Map, Value, json};
 
 /// How long a question to a running app may take.
 const QUESTION: Duration = Duration::from_secs(30);
-/// How long a change may take, unless an argument says so.
+/// How long a change may take by default, in seconds.
 const CHANGE: u64 = 60;
 /// The longest time that an argument can ask for, in seconds.
 const LONGEST: u64 = 3_600;
-/// The room for the command itself to end after its own time limit.
+/// How much longer than its own time limit a command may take to end.
 const SPARE: Duration = Duration::from_secs(30);
 /// The largest value of `lines`, and its default.
 const MOST_LINES: u64 = 1_000;
 const DEFAULT_LINES: u64 = 100;
 
-/// What a program can do.
+/// A tool: something that a program can do with the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolKind {
     /// `dyno ps`.
@@ -176,10 +176,12 @@ impl ToolKind {
             Self::Run => (
                 "run",
                 "Runs a shell command once with the environment of the app, and returns its output. Background processes that it \
-                 leaves are killed.",
+                 leaves behind are killed.",
                 &[("command", Text, "The command line, for /bin/sh"), RUN_SECONDS],
             ),
-            Self::Check => ("check", "Finds mistakes in the Procfile, .env and .foreman, with their lines.", &[]),
+            Self::Check => {
+                ("check", "Finds mistakes in the Procfile, .env and .foreman, with their line numbers.", &[])
+            }
             Self::Smoke => (
                 "smoke",
                 "Starts the app on free ports, runs a test command and stops everything. The exit status is that of the command.",
@@ -260,7 +262,7 @@ impl ToolKind {
     }
 }
 
-/// The words after `--`, so that none of them is an option. Nothing without words.
+/// The words after a `--`, so that none of them is read as an option. Without words there is no `--` either.
 fn separated(words: Vec<String>) -> Vec<String> {
     if words.is_empty() { words } else { [vec!["--".to_owned()], words].concat() }
 }
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_2_each_tool_is_a_command_line() {
+    fn s17_2_each_tool_runs_its_command_line() {
         for (tool, arguments, expected) in [
             (ToolKind::Status, json!({}), "ps"),
             (ToolKind::Why, json!({ "names": ["web.1"] }), "why web.1"),
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_2_no_argument_can_become_an_option_or_another_app() {
+    fn s17_2_no_argument_can_become_an_option_or_name_another_app() {
         for (tool, arguments, message) in [
             (ToolKind::Stop, json!({ "app": "other" }), "`stop` has no argument `app`: use names"),
             (ToolKind::Check, json!({ "root": "/" }), "`check` takes no arguments: leave out `root`"),

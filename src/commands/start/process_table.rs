@@ -6,7 +6,8 @@ use crate::guardian::check_process_table;
 /// The warning if `/proc` does not list our processes, as in some containers.
 ///
 /// # Errors
-/// In a smoke test. The kernel would still say what listens, but not for which dyno, nor what a dyno has left running.
+/// In a smoke test: the kernel still reports what listens, but not which dyno it belongs to, nor what a dyno has left
+/// running.
 pub(super) fn check(is_smoke: bool) -> Result<Option<Complaint>, Error> {
     let Err(why) = check_process_table() else { return Ok(None) };
     let hint = "mount it: `mount -t proc proc /proc`";

@@ -134,7 +134,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The port on which the API is served. None: only on the socket of the start.
+    /// The TCP port on which the API is served. None: it is only served on the unix socket.
     pub(super) fn api_port(self) -> Option<u16> {
         match self {
             Self::App(args) => args.api,

@@ -33,7 +33,7 @@ impl TcpApi {
     /// Status 69: the port cannot be used, or the start is not registered, so `dyno env` could not get the key.
     pub(super) fn added(tcp: Option<Self>, api: Option<ApiStart>) -> Result<Option<ApiStart>, Error> {
         let Some(Self { listener, access }) = tcp else { return Ok(api) };
-        // Not earlier: a start that is refused because the app runs already should say that.
+        // Checked only now: if the app is already running, the start has to report that, not the port.
         let listener = listener.map_err(|error| refused(access.port, &error))?;
         let Some(mut api) = api else {
             let hint = "follow the hint above first, or leave out `--api`";

@@ -130,7 +130,7 @@ fn at_rest(why: &WhyResource) -> &'static str {
 fn restarts(why: &WhyResource, now: jiff::Timestamp) -> String {
     let Some(next) = &why.next_restart else { return "restarts".to_owned() };
     let left = next.at.parse::<jiff::Timestamp>().map_or(0, |at| at.duration_since(now).as_secs());
-    // The pause does not depend on the clock, which may have been set meanwhile.
+    // The pause does not depend on the clock, which may have been changed in the meantime.
     let left = u64::try_from(left).unwrap_or(0).min(next.delay);
     format!("restarts in {}, after a pause of {} s", span(left), next.delay)
 }
