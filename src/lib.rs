@@ -72,11 +72,12 @@
 //! gets its answer as soon as a snapshot decides it; while it waits, `runtime::readiness` checks which dynos listen.
 //! When it ends, a start leaves a summary ([`api::LastRun`]) for `dyno why`.
 //!
-//! With `--api` the same server listens on a TCP port as well, for the `heroku` CLI and other clients. [`api::TcpAccess`]
-//! decides from the head of a request whether it is answered. A `runtime::client_socket` is a connection of either kind.
+//! With `--api` the same server listens on a TCP port as well, for the `heroku` CLI and other clients.
+//! [`api::TcpAccess`] decides from the head of a request whether it is answered. A `runtime::client_socket` is a
+//! connection of either kind.
 //!
-//! `dyno mcp` reads the requests of a program from stdin ([`mcp::read`]). Each tool is a command line that `commands::mcp`
-//! runs with this binary, so that programs get the same answers as people.
+//! `dyno mcp` reads the requests of a program from stdin ([`mcp::read`]). Each tool is a command line that
+//! `commands::mcp` runs with this binary, so that programs get the same answers as people.
 //!
 //! # A change while it runs
 //!

@@ -11,8 +11,8 @@ use crate::error::{Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
-/// Variables that keep the client from contacting other machines: they turn off its usage statistics and its check for a
-/// newer version.
+/// Variables that keep the client from contacting other machines: they turn off its usage statistics and its check for
+/// a newer version.
 const OFFLINE: [(&str, &str); 3] =
     [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
 

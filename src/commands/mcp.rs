@@ -1,7 +1,7 @@
 //! `dyno mcp`: lets a program use `dyno` over stdin and stdout (S17.2).
 //!
-//! Each call of a tool runs `dyno` in a process group of its own, with a limit on time and output. Several calls can run at
-//! once. A call is stopped when the client cancels it, and when stdin ends.
+//! Each call of a tool runs `dyno` in a process group of its own, with a limit on time and output. Several calls can
+//! run at once. A call is stopped when the client cancels it, and when stdin ends.
 
 use std::collections::HashMap;
 use std::env;
@@ -125,8 +125,8 @@ fn serve(calls: &Arc<RunningCalls>, before: &[OsString]) -> Result<(), Error> {
     }
 }
 
-/// When a signal arrives, stops all calls and then ends by that signal. All signals are blocked, so only this thread gets
-/// them.
+/// When a signal arrives, stops all calls and then ends by that signal. All signals are blocked, so only this thread
+/// gets them.
 fn end_by_signal(calls: Arc<RunningCalls>) {
     let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     thread::spawn(move || {
@@ -209,8 +209,8 @@ fn carry_out(
             let unit = if seconds == 1 { "second" } else { "seconds" };
             note = Some(format!("stopped: it ran longer than {seconds} {unit}"));
         }
-        // `dyno run` becomes its command, so the whole group gets the signals. A suspended process only reacts to SIGTERM
-        // after SIGCONT.
+        // `dyno run` becomes its command, so the whole group gets the signals. A suspended process only reacts to
+        // SIGTERM after SIGCONT.
         let _ = killpg(pid, Signal::SIGTERM);
         let _ = killpg(pid, Signal::SIGCONT);
         let deadline = Instant::now() + GRACE;

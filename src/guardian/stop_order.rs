@@ -114,8 +114,8 @@ impl Stop {
         due
     }
 
-    /// The processes that do not descend from a signalled process. A program that a signalled process starts usually cleans
-    /// up, and must not be interrupted.
+    /// The processes that do not descend from a signalled process. A program that a signalled process starts usually
+    /// cleans up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
         let mut below = BTreeSet::new();
         let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());

@@ -15,7 +15,9 @@ const BYTES_PER_SECOND: u32 = 16_000_000;
 /// Bytes that are sent at once; a piece ends after the line that reaches this limit.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A client that was idle saves its bytes of a second, each of two clients those of half a second, and so on down to this part. All clients get a burst of lines at once; if many could save more, the app would have to wait for them.
+/// A client that was idle may get more at once: its share of one second if it is the only client, of half a second if
+/// there are two, and so on down to this part of a second. A burst of lines goes to all clients at the same time. If
+/// each of many clients could get more, the app would have to wait for them.
 const SMALLEST_SAVED_PART: u32 = 8;
 
 /// A client whose bytes are used up waits until it may get this many, so that pieces are not small.
@@ -160,7 +162,7 @@ impl Follower {
         FollowTurn::Send
     }
 
-    /// How many bytes it gets at once.
+    /// The most bytes that it gets at once.
     fn piece_bytes(&self, moment: Moment) -> usize {
         if self.is_limited(moment) {
             usize::try_from(self.allowance).unwrap_or(0).clamp(1, PIECE_BYTES)
@@ -169,7 +171,7 @@ impl Follower {
         }
     }
 
-    /// What is kept is sent without a limit, and so are the last lines.
+    /// Whether its share limits what it gets. The kept lines, which come first, and the last lines have no limit.
     fn is_limited(&self, moment: Moment) -> bool {
         self.has_caught_up && !moment.is_closing
     }
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_4_many_clients_do_not_get_a_burst_of_lines_at_once() {
+    fn s10_4_the_more_clients_follow_the_less_each_gets_at_once() {
         for (followers, parts) in [(1, 1), (2, 2), (10, 8), (50, 8)] {
             let mut world = World::new(tail(0), "1\n");
             world.messages();

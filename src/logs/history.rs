@@ -23,7 +23,7 @@ pub const HISTORY_BYTES: usize = 8 << 20;
 /// be gone before they had a chance to read it.
 const FOLLOWED_BYTES: usize = 1 << 20;
 
-/// What a client gets with each line, about: its time and source.
+/// About how many bytes a client gets in addition to each line: its time and source.
 const LINE_BYTES: usize = 80;
 
 /// What each source costs besides its lines, about.
@@ -161,7 +161,7 @@ impl History {
             }
         }
         let Some(since) = since else { return low };
-        // The last one that is older, because the times are not in order if the clock was set meanwhile.
+        // After the last older entry: if the clock was set in the meantime, the times are not in order.
         let after_older = |ring: &Ring| {
             let older = ring.entries.iter().rfind(|entry| entry.time < since)?;
             Some(older.first + u64::from(older.lines))
@@ -169,8 +169,9 @@ impl History {
         low.max(self.wanted(filter).filter_map(|(_, ring)| after_older(ring)).max().unwrap_or(0))
     }
 
-    /// Hands out wanted lines with these numbers, in their order, until `limit_bytes` are used up: each line uses its bytes and
-    /// [`LINE_BYTES`]. `each` gets some lines and the number of the first of them. Returns the number of the next line to read.
+    /// Hands out wanted lines with these numbers, in their order, until `limit_bytes` are used up: each line uses its
+    /// own bytes and [`LINE_BYTES`]. `each` gets some lines and the number of the first of them. Returns the number of
+    /// the next line to read.
     pub fn read(
         &self,
         filter: &LogFilter,
@@ -234,7 +235,7 @@ impl History {
     }
 }
 
-/// Keeps the lines until `limit` is used up. Returns how many lines that are, and how much they use.
+/// Cuts off the lines after the one that uses up `limit`. Returns how many lines are left, and how much they use.
 fn cut(lines: &mut Vec<u8>, limit: usize) -> (u64, usize) {
     let (mut count, mut end, mut used) = (0, 0, 0);
     let ends = memchr_iter(b'\n', lines).map(|at| at + 1);

@@ -1,7 +1,7 @@
 //! Turns messages of an MCP client into answers or `dyno` command lines (S17.2).
 //!
-//! Pure: bytes in, values out. Each tool is a command line of `dyno`, so that programs get the same answers as people. Not
-//! here: how it is run (`commands::mcp`).
+//! Pure: bytes in, values out. Each tool is a command line of `dyno`, so that programs get the same answers as people.
+//! Not here: how it is run (`commands::mcp`).
 
 mod protocol;
 mod tools;

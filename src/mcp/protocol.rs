@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 use super::tools::{ToolCall, ToolKind};
 use crate::error::Status;
 
-/// The supported versions of the protocol, newest first. 2025-03-26 is left out, because its requests can come in lists.
+/// The supported versions of the protocol, newest first. 2025-03-26 is left out, because its requests can come in
+/// lists.
 const VERSIONS: [&str; 3] = ["2025-11-25", "2025-06-18", "2024-11-05"];
 
 /// Codes of errors in JSON-RPC.

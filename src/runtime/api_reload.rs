@@ -62,7 +62,7 @@ impl ApiServer {
                 let (reply, left_out) = accepted?;
                 notes.extend(left_out);
                 let (server, reloaded) = (Rc::clone(self), ReloadedFiles { at_ms, paths });
-                // A task of its own too: what runs is recorded even if the client is gone.
+                // A task of its own, too, so that what runs is recorded even if the client is gone.
                 let settled = tokio::task::spawn_local(async move {
                     let answer = server.outcome(reply).await?;
                     if matches!(answer.result, ReloadResult::Unchanged | ReloadResult::Succeeded) {

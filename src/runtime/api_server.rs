@@ -1,9 +1,9 @@
 //! Accepts API clients on the socket of this start (S10.3), with limits that a misbehaving client cannot exceed.
 //!
-//! Each connection carries one request. At most [`MAX_CONNECTIONS`] are open, besides those that wait for dynos; a new one
-//! replaces one whose answer is sent already, else the oldest one whose request has not arrived yet, TCP clients first,
-//! so that neither unfinished requests nor strangers keep others out. Not here: what a request means (`api`) and what is
-//! done about it (`api_service`).
+//! Each connection carries one request. At most [`MAX_CONNECTIONS`] are open, besides those that wait for dynos; a new
+//! one replaces one whose answer has been sent, or else the oldest one whose request has not arrived yet, TCP clients
+//! first, so that neither unfinished requests nor strangers keep others out. Not here: what a request means (`api`) and
+//! what is done about it (`api_service`).
 
 #[cfg(test)]
 mod tests;
@@ -33,8 +33,8 @@ use crate::api::{ApiError, AppFacts, LastRun, LogSessions, ReloadedFiles};
 use crate::guardian::unmap_unchanged_pages;
 use crate::supervisor::Snapshot;
 
-/// How long the code of the start, and later that of an answer, stays in memory: most of the program. The page cache still
-/// has it when it is needed again.
+/// How long code stays in memory after the start or an answer has used it. It is most of the program, and the page
+/// cache still has it when it is needed again.
 const MAPPED_FOR: Duration = Duration::from_millis(300);
 
 /// The most connections that are receiving a request or sending an answer.
@@ -208,7 +208,7 @@ impl ApiServer {
     async fn admit(&self, socket: ClientSocket) -> Rc<Connection> {
         let limited = [ConnectionProgress::Receiving, ConnectionProgress::Answering, ConnectionProgress::Leaving];
         while limited.into_iter().map(|progress| self.count(progress)).sum::<usize>() >= MAX_CONNECTIONS {
-            // The oldest of the lowest rank.
+            // The oldest connection with the lowest rank is replaced.
             let rank = |open: &&Rc<Connection>| match open.progress.get() {
                 ConnectionProgress::Leaving => Some(0),
                 ConnectionProgress::Receiving => Some(if open.socket.needs_key() { 1 } else { 2 }),
@@ -304,7 +304,7 @@ impl ApiServer {
     }
 }
 
-/// The next client over TCP. Without a listener there is none.
+/// The next client over TCP. Without a listener, this never returns.
 async fn accept(listener: Option<&TcpListener>) -> std::io::Result<TcpStream> {
     let Some(listener) = listener else { return std::future::pending().await };
     let (stream, _) = listener.accept().await?;

@@ -9,14 +9,14 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::yield_now;
 
-/// How many bytes are discarded after an answer: more than a body that is allowed (`api_service`).
+/// The most bytes that are discarded after an answer: more than the largest body that is allowed (`api_service`).
 const MOST_DISCARDED: usize = 2 << 20;
 
-/// Which of the two.
+/// The socket of one client.
 pub(super) enum ClientSocket {
-    /// Of a process of the same user.
+    /// From a process of the same user.
     Unix(UnixStream),
-    /// Of any process on this machine: its requests need the key.
+    /// From any process on this machine: its requests need the key.
     Tcp(TcpStream),
 }
 
@@ -57,7 +57,7 @@ impl ClientSocket {
     }
 
     /// Whether a client that has stopped sending is gone. On the unix socket, one that has closed only its own half can
-    /// still read its answer. Over TCP the two look alike, so it is treated as gone.
+    /// still read its answer. Over TCP the two cases look alike, so it is treated as gone.
     pub(super) fn is_hung_up(&self) -> bool {
         match self {
             Self::Unix(_) => {
@@ -92,7 +92,7 @@ impl ClientSocket {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(_) => return,
                     }
-                    // A client that sends all the time must not keep everything else waiting.
+                    // A client that never stops sending must not keep everything else waiting.
                     yield_now().await;
                 }
             }

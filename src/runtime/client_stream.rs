@@ -37,7 +37,7 @@ pub(super) enum ConnectionProgress {
     Waiting,
     /// It gets the log, and may read it as slowly as it likes.
     Streaming,
-    /// Its answer is sent, and it has not closed the connection.
+    /// Its answer is sent, but it has not closed the connection yet.
     Leaving,
 }
 
@@ -152,7 +152,7 @@ pub(super) async fn gone(socket: &ClientSocket) {
             Ok(0) if socket.is_hung_up() => return,
             // The system does not report anything else about it.
             Ok(0) => std::future::pending().await,
-            // A client that sends all the time must not keep everything else waiting.
+            // A client that never stops sending must not keep everything else waiting.
             Ok(_) => yield_now().await,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,

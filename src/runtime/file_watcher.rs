@@ -79,7 +79,7 @@ pub(super) struct FileWatcher {
     has_no_events: fn(&Path) -> bool,
     /// None: the system gives no events at all.
     events: Option<RecommendedWatcher>,
-    /// Files to watch themselves, because their directories do not report their changes.
+    /// Files that need a watch of their own, because their directories do not report their changes.
     mounted: MountedFiles,
     seen: UnboundedReceiver<Seen>,
     polled: BTreeSet<PathBuf>,

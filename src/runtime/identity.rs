@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_has_32_digits_and_is_never_the_same() {
+    fn random_hex_has_32_digits_and_is_never_the_same() {
         let (one, other) = (random_hex().expect("random bytes"), random_hex().expect("random bytes"));
 
         assert!(one.len() == 32 && one != other);

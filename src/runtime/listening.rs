@@ -65,7 +65,7 @@ pub(super) fn listeners() -> Vec<Listener> {
     socket_diagnostics::listeners().unwrap_or_else(|_| in_tables())
 }
 
-/// The same, read from `/proc/net`, which every kernel has.
+/// All listening sockets, read from `/proc/net`, which every kernel has. Empty if the system does not show them.
 pub(super) fn in_tables() -> Vec<Listener> {
     let tables = TABLES.iter().filter_map(|path| std::fs::read_to_string(path).ok());
     tables.flat_map(|table| parse(&table)).collect()

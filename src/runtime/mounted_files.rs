@@ -1,18 +1,18 @@
-//! Files that are mount points, like a `.env` of the host in a container. Their changes are reported for the file itself,
-//! not for its directory (S14.2).
+//! Files that are mount points, such as a `.env` from the host in a container. Their changes are reported for the file
+//! itself, not for its directory (S14.2).
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// The mounts that this process sees. The fifth field of a line is the mount point, and the type follows after a `-`.
+/// The mounts that this process sees. The fifth field of a line is the mount point; the type comes after a `-`.
 const TABLE: &str = "/proc/self/mountinfo";
 const PLACE: usize = 4;
 
-/// File system types whose mount points are not examined: that can hang, or trigger a mount. So a file that is
-/// bind-mounted from one of these is not watched.
-const NOT_LOOKED_AT: [&[u8]; 5] = [b"autofs", b"nfs", b"nfs4", b"cifs", b"smb3"];
+/// File system types whose mount points are not examined, because that can hang or trigger a mount. As a result, a file
+/// that is bind-mounted from one of these is not watched.
+const NOT_EXAMINED: [&[u8]; 5] = [b"autofs", b"nfs", b"nfs4", b"cifs", b"smb3"];
 
 /// The mount points at the time of reading.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl MountedFiles {
             let mut fields = line.split(|byte| *byte == b' ');
             let place = fields.nth(PLACE)?;
             let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-            (!NOT_LOOKED_AT.contains(&kind)).then(|| unescaped(place))
+            (!NOT_EXAMINED.contains(&kind)).then(|| unescaped(place))
         };
         Self { places: table.split(|byte| *byte == b'\n').filter_map(place).collect() }
     }
@@ -62,7 +62,7 @@ mod tests {
     use crate::runtime::scratch::Scratch;
 
     #[test]
-    fn s14_2_mounted_files_of_a_directory_are_found() {
+    fn s14_2_the_mounted_files_in_a_directory_are_found() {
         let scratch = Scratch::new("mounted files");
         let (file, directory) = (scratch.file("a b\\c", "1"), scratch.path().join("directory"));
         fs::create_dir(&directory).unwrap();

@@ -1,9 +1,10 @@
 //! Opens this user's runtime directory.
 //!
-//! The directory is `$XDG_RUNTIME_DIR/dyno`. Without the variable, which many programs do not pass on, it is
-//! `/run/user/UID/dyno`, the same one as in the user's terminals. Without that it is `/tmp/dyno-UID`. Other users can write
-//! to `/tmp`, so the directory is only used if it belongs to us and no other user can enter it. Root does not create it
-//! inside a directory of another user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of the user.
+//! The directory is `$XDG_RUNTIME_DIR/dyno`. If the variable is not set, because many programs do not pass it on, it is
+//! `/run/user/UID/dyno`, which terminals use as well, or `/tmp/dyno-UID` if `/run/user/UID` does not exist. Other users
+//! can write to `/tmp`, so the directory is only used if it belongs to us and no other user can enter it. Root does not
+//! create it inside a directory of another user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of
+//! the user.
 
 use std::fs::{DirBuilder, File};
 use std::io;

@@ -1,8 +1,8 @@
 //! Asks the kernel for the sockets that listen (`sock_diag(7)`).
 //!
-//! The tables in `/proc/net` also list every connection, take milliseconds to read, and do not show `IPV6_V6ONLY`, the
-//! default of nginx. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an error. Called by
-//! `listening`.
+//! The tables in `/proc/net` also list every connection, take milliseconds to read, and do not show `IPV6_V6ONLY`,
+//! which nginx sets by default. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an error.
+//! Called by `listening`.
 
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
@@ -76,7 +76,7 @@ fn request(family: i32) -> Vec<u8> {
     bytes
 }
 
-/// What follows after the messages of one answer.
+/// What follows the messages of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AfterAnswer {
     /// Other answers.
@@ -93,7 +93,7 @@ fn read_messages(mut answer: &[u8], family: i32, found: &mut Vec<Listener>) -> A
         return AfterAnswer::Refused;
     }
     while let Some((length, kind)) = u32_at(answer, 0).zip(u16_at(answer, 4)) {
-        // The length is invalid.
+        // Otherwise the length is invalid.
         let Some(message) = usize::try_from(length).ok().and_then(|length| answer.get(HEADER..length)) else {
             return AfterAnswer::Refused;
         };

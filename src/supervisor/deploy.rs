@@ -54,7 +54,7 @@ impl Deploy {
 pub enum DeployOrigin {
     /// A person: the release is what the files of the app say.
     Files,
-    /// A file that was saved: like `Files`, unless the files say what they said before a rollback. Then the rollback stays.
+    /// A file that was saved: like `Files`, but the rollback stays if the files are still those from before it.
     SavedFile,
     /// A person: the release has run before.
     Rollback {

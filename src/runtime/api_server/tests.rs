@@ -121,11 +121,11 @@ async fn answer(mut stream: UnixStream) -> (u16, Value) {
     (head[9..12].parse().expect("a status"), serde_json::from_str(body).expect("JSON"))
 }
 
-/// So many process types that a list of them does not fit the buffer of a socket.
+/// So many process types that a list of them does not fit into the buffer of a socket.
 const MANY_TYPES: usize = 3_000;
 
-/// Answers like a run loop with one dyno, `web.1`, which is starting. Answers a command after a second, and a refused one after two. Looks at waits after
-/// each call.
+/// Answers like a run loop with one dyno, `web.1`, which is starting. Answers a command after a second, and a refused
+/// one after two. Looks at waits after each call.
 async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
     let mut waiting = Vec::new();
     while let Some(call) = calls.recv().await {
@@ -196,7 +196,7 @@ fn row(process_type: ProcessType) -> Row {
     }
 }
 
-/// An app with so many process types.
+/// The snapshot of an app with this many process types.
 fn snapshot(types: usize) -> Snapshot {
     let quantity = |(name, quantity): (&str, u32)| Quantity { process_type: process_type(name), quantity };
     let others = (2..types).map(|number| quantity((&format!("type{number}"), 0)));

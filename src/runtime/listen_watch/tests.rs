@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A pid that no process has: the leader is gone.
+/// A pid that no process can have, as if the leader were gone.
 const GONE: i32 = i32::MAX;
 
 /// The watch of a run that was spawned at `now` and is not expected to use any port.
@@ -45,7 +45,7 @@ fn s6_11_the_minute_begins_with_the_start_of_the_run() {
     let start = Instant::now();
     let mut watch = spawned(start);
 
-    // For the first 57.5 seconds, other dynos wait for this one.
+    // Other dynos wait for this one during the first 57.5 seconds.
     watch.observe(ListenInterest::Order, start);
     watch.observe(ListenInterest::Address, start + Duration::from_millis(57_500));
 

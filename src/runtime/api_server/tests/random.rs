@@ -11,7 +11,7 @@ use super::*;
 /// The process types of the server, so few that no answer takes long.
 const FEW_TYPES: usize = 2;
 
-/// After so many cases, the server is asked whether all connections have ended.
+/// After this many cases, the test checks that the server still answers and that all connections have ended.
 const LOOK_EVERY: usize = 100;
 
 /// A request as a client would send it.
@@ -87,8 +87,8 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => changed, 2 => cut, 1 => two, 1 => prop::collection::vec(any::<u8>(), 0..200)]
 }
 
-/// The status of the last answer. Panics unless there is one, whole, after lines that only inform. `is_head`: an answer to
-/// `HEAD`, which may have no body.
+/// The status of the last answer. Panics unless it is complete and only informational ones come before it. `is_head`:
+/// it answers `HEAD`, so it may have no body.
 fn status(answer: &[u8], is_head: bool) -> u16 {
     let mut rest = answer;
     loop {
@@ -122,7 +122,7 @@ async fn check(server: &Server, bytes: &[u8], length: usize, closes: bool) {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
 
-    // Half a request that ends there may get none.
+    // Half a request may get no answer if the client stops sending.
     if !(closes && answer.is_empty()) {
         let is_head = bytes.trim_ascii_start().starts_with(b"HEAD");
         let status = status(&answer, is_head);
@@ -130,7 +130,7 @@ async fn check(server: &Server, bytes: &[u8], length: usize, closes: bool) {
     }
 }
 
-/// All cases have one server, which costs more than a request.
+/// All cases share one server, because starting one takes longer than a request.
 #[test]
 fn s10_3_any_bytes_are_answered_once() {
     let (runtime, tasks) = (paused_runtime(), LocalSet::new());
