@@ -1,4 +1,4 @@
-//! The recorded requests of the platform's command line, sent to the socket of a running app (S10.3).
+//! The recorded requests of the platform's command-line client, sent to the socket of a running app (S10.3).
 
 use std::io::{Read, Write};
 
@@ -50,7 +50,7 @@ fn commands() -> Vec<(&'static str, Vec<Exchange<'static>>)> {
     commands
 }
 
-/// Sends a request with the headers of the platform's command line, and returns the status and the body of the answer.
+/// Sends a request with the headers of the platform's client, and returns the status and the body of the answer.
 fn ask(app: &App, exchange: &Exchange<'_>, path: &str) -> (String, Vec<u8>) {
     let range = exchange.range.map_or_else(String::new, |range| format!("range: {range}\r\n"));
     let content = match exchange.body {
@@ -88,7 +88,7 @@ fn covers(ours: &Value, recorded: &Value, same_values: bool) -> bool {
     }
 }
 
-/// Whether the config vars are those that this change asks for; null removes one.
+/// Whether the config vars have the values of this change; null removes one.
 fn has_values_of(ours: &Value, change: &str) -> bool {
     let change: Value = serde_json::from_str(change).unwrap();
     change.as_object().unwrap().iter().all(|(key, value)| ours.get(key).unwrap_or(&Value::Null) == value)
@@ -99,7 +99,7 @@ fn restore(app: &App) {
     app.dyno(["scale", "web=1", "worker=1"]).run().expect(Ended::Code(0), "web=1 worker=1\n", "");
     // Without `--wait`, because `web` does not listen.
     app.dyno(["restart"]).run().expect(Ended::Code(0), "restarting: web.1, worker.1\n", "");
-    until("the dynos are those of the formation", || {
+    until("the dynos match the formation", || {
         let dynos = dynos(app);
         dynos.len() == 2 && dynos.iter().all(|dyno| dyno["state"] == "up")
     });
@@ -108,7 +108,7 @@ fn restore(app: &App) {
 #[test]
 fn s10_3_recorded_requests_get_every_field_over_the_socket() {
     let app = App::new("web: python app.py\nworker: python worker.py\n").file(".env", "A=0\n");
-    // The recorded commands are those of this app.
+    // The recorded answers contain the command lines of this Procfile.
     let app = app.script("bin/python", "echo \"$1 runs\"; exec sleep 1000\n");
     let path = format!("{}:{}", app.path("bin").display(), std::env::var("PATH").unwrap());
     let running = start(&app, ["--set", &format!("PATH={path}"), "-p", "auto"]);

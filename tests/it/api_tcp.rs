@@ -57,7 +57,7 @@ impl Client {
         answer
     }
 
-    /// The status of the answer to a request with these lines after its first one, and what its body says.
+    /// Sends a request with this first line and these headers. Returns the status of the answer and its message.
     fn status(&self, first: &str, headers: &[&str]) -> (u16, String) {
         let answer = self.raw(format!("{first} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes());
         let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
@@ -108,7 +108,7 @@ fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     assert_eq!(client.ask("DELETE", "/apps/app/dynos/web.1", "").0, 202);
     let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"dyno":"worker","lines":100}"#);
     assert_eq!(status, 201);
-    // Without the key: the address is a secret of its own.
+    // This needs no key: the address itself is a secret.
     let path = session["logplex_url"].as_str().unwrap().strip_prefix(&address).unwrap();
     let log = client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes());
     assert!(log.contains("text/event-stream") && log.contains("level two"), "{log}");
@@ -133,12 +133,12 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     }
     let guessed = client.status("GET /dyno/log/00000000000000000000000000000000", &[&host]);
     assert_eq!(guessed, (404, "there is no such log session".to_owned()));
-    // The body is not awaited.
+    // The answer comes although no body is sent.
     let announced = ["POST /apps/app/dynos", "POST /dyno/log/x", "GET /dyno/log/x"];
     for first in announced {
         assert_eq!(client.status(first, &[&host, "Content-Length: 99999999999"]).0, 401, "{first}");
     }
-    // A body that is sent nevertheless is not read, and the answer arrives.
+    // If a body is sent, it is not read, and the answer still arrives.
     let head = format!("POST /apps/app/dynos HTTP/1.1\r\n{host}\r\nContent-Length: 1000000\r\n\r\n");
     let answer = client.raw(&[head.into_bytes(), vec![b' '; 1_000_000]].concat());
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with('}'), "{answer}");
@@ -255,14 +255,14 @@ fn s17_3_silent_or_departed_clients_do_not_block_others() {
 }
 
 #[test]
-fn s17_3_strangers_do_not_replace_a_client_of_the_user() {
+fn s17_3_silent_tcp_clients_do_not_replace_one_on_the_unix_socket() {
     let app = App::new(APP);
     let (running, client) = Client::of(&app);
     let mut slow = connect(&app);
     slow.write_all(b"GET /apps/app HTTP/1.1\r\n").unwrap();
 
     let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
-    // All of them are there once this one, the last, is answered.
+    // Once this last client gets its answer, all of them are connected.
     assert_eq!(client.ask("GET", "/account", "").0, 200);
     slow.write_all(b"Host: x\r\n\r\n").unwrap();
 
@@ -314,7 +314,7 @@ fn s17_3_a_client_that_sends_without_end_is_cut_off() {
     let head = format!("POST /apps HTTP/1.1\r\n{}\r\nContent-Length: 99999999999\r\n\r\n", client.host());
     stream.write_all(head.as_bytes()).unwrap();
 
-    // Two seconds would be enough for all of it.
+    // All of this could be sent within the two seconds that the server allows, so only its limit on bytes can end it.
     let piece = vec![b' '; 1 << 16];
     let sent = (0..1_000).take_while(|_| stream.write_all(&piece).is_ok()).count();
 
@@ -351,7 +351,7 @@ fn s17_3_the_oldest_of_several_starts_with_the_api_is_used() {
     let exports = app.dyno(["env", "heroku"]).run().stdout();
     assert!(exports.contains(&format!("export HEROKU_HOST='http://127.0.0.1:{}'\n", ports[0])), "{exports}");
 
-    // The same line again: the app runs already, whatever else is wrong with it.
+    // The same start again: the error is that the app is already running, not that the port is in use.
     let again = app.dyno(["start", "worker", "--api", &ports[0].to_string()]).run();
     assert!(again.stderr().contains("`worker` is already running"), "{}", again.stderr());
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));

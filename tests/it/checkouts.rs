@@ -134,7 +134,7 @@ fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
 }
 
 #[test]
-fn s5_5_a_block_of_which_another_run_has_reserved_a_part_is_replaced() {
+fn s5_5_a_block_that_another_run_has_partly_reserved_is_replaced() {
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
     let before = remembered(&app);

@@ -59,10 +59,10 @@ fn without_variable() -> String {
 }
 
 #[test]
-fn s10_1_without_the_variable_the_directory_of_the_terminal_is_used() {
+fn s10_1_without_xdg_runtime_dir_run_user_uid_is_used() {
     let app = App::new("worker: exec sleep 1000\n");
     let run = app.top().join("run").display().to_string();
-    // As a terminal and a program see it: `/run/user/UID` is what the variable names in the terminal.
+    // The program without the variable sees as `/run/user/UID` the directory that the variable names in the terminal.
     let line =
         format!("mount -t tmpfs none /run && mkdir -p /run/user/$(id -u) && mount --bind '{run}' /run/user/$(id -u)");
     let program = app.dyno(["start"]).env("XDG_RUNTIME_DIR", "");

@@ -70,7 +70,7 @@ const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.
 
 /// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.
 const PRINTS: [(&str, &str); 9] = [
-    // Without a client.
+    // No client sends a request.
     ("dyno mcp", ""),
     ("dyno run ls", "Procfile\nbin\nnever\nstarted\nsub\n"),
     ("dyno run rails console", "rails console of postgres://localhost/shop\n"),

@@ -1,5 +1,5 @@
-//! Commands for dynos in states that pass by themselves: each is answered once, and the formation is the one that was
-//! asked for (S10.2).
+//! Commands for dynos in states that end by themselves: each gets one answer, and the formation becomes what was asked
+//! for (S10.2).
 
 use std::fs;
 
@@ -51,7 +51,7 @@ fn s10_2_a_pause_before_a_restart_can_be_ended_or_cancelled() {
     let again = shown(&app, "again.1");
     assert_eq!((&again["state"], &again["restarts"]), (&"up".into(), &0.into()));
 
-    // Its pause ends by itself, as that of the others would have.
+    // Its pause ends by itself. The pauses of the other dynos would have ended by now, too.
     running.until("other.1 is up", || shown(&app, "other.1")["state"] == "up");
     assert_eq!(names(&app), ["again.1", "stopped.1", "other.1"]);
     assert_eq!(shown(&app, "stopped.1")["state"], "down");

@@ -34,7 +34,7 @@ impl Client {
         input.write_all(line.as_bytes()).and_then(|()| input.write_all(b"\n")).unwrap();
     }
 
-    /// The answer with this id, once it is there.
+    /// Waits for the answer with this id.
     fn answer(&self, id: &Value) -> Value {
         let mut found = Value::Null;
         self.server.until(&format!("there is an answer {id}"), || {
@@ -130,7 +130,7 @@ fn s17_2_a_smoke_test_returns_the_status_of_its_command() {
 }
 
 #[test]
-fn s17_2_the_app_goes_on_when_the_program_ends_but_its_commands_do_not() {
+fn s17_2_when_the_client_ends_the_app_keeps_running_but_calls_stop() {
     let app = App::new("worker: exec sleep 1000\n");
     let mut client = Client::of(&app);
     client.ok("start", &json!({}));
@@ -165,7 +165,7 @@ fn s17_2_a_call_that_is_cancelled_or_takes_too_long_is_stopped() {
     let (text, failed) = client.call("run", &json!({ "command": "sleep 998", "timeout": 1 }));
 
     assert!(failed && text.contains("stopped: it ran longer than 1 second\n"), "{text}");
-    // No answer to what was cancelled.
+    // The cancelled call gets no answer.
     assert!(!client.server.stdout.text().contains(&format!("\"id\":{id},\"jsonrpc\"")));
     client.end();
 }
@@ -195,7 +195,7 @@ fn s17_2_nonsense_is_answered_and_long_output_is_cut() {
 }
 
 #[test]
-fn s17_2_options_before_mcp_and_long_lines_and_wrong_arguments() {
+fn s17_2_options_before_mcp_apply_and_wrong_arguments_are_refused() {
     let app = App::empty().file("sub/Procfile.dev", "worker: true\n");
     let (reader, writer) = pipe().unwrap();
     let server = app.dyno(["--root", "sub", "--procfile", "sub/Procfile.dev", "mcp"]).stdin_from(reader).spawn();
@@ -210,7 +210,7 @@ fn s17_2_options_before_mcp_and_long_lines_and_wrong_arguments() {
 }
 
 #[test]
-fn s17_2_a_signal_stops_the_calls_that_run() {
+fn s17_2_a_signal_stops_the_running_calls() {
     let app = App::new("worker: exec sleep 1000\n");
     for end in [Signal::SIGTERM, Signal::SIGINT] {
         let mut client = Client::of(&app);
@@ -251,7 +251,7 @@ fn s17_2_a_ninth_call_and_a_second_one_with_the_same_id_are_refused() {
 }
 
 #[test]
-fn s17_2_calls_work_after_the_program_was_replaced() {
+fn s17_2_calls_still_work_after_the_program_was_replaced() {
     let app = App::new("worker: exec sleep 1000\n");
     let (program, newer) = (app.path("dyno"), app.path("newer"));
     for copy in [&program, &newer] {
@@ -263,7 +263,7 @@ fn s17_2_calls_work_after_the_program_was_replaced() {
     let mut client = Client { server, input: Some(writer), next: 0 };
     client.ok("check", &json!({}));
 
-    // As the installation of an update does.
+    // This is how an update is installed.
     std::fs::rename(&newer, &program).unwrap();
 
     client.ok("check", &json!({}));

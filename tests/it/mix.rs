@@ -113,7 +113,7 @@ fn round(random: &mut Random) {
     let (of_dynos, of_all) = log_files(&app);
     let lost = bytes_lost(&finished.stderr());
     if lost > 0 {
-        // All dynos had ended when the signal came, which then says not to wait for the reader.
+        // The signal came after all dynos had ended. Then it means that `dyno` must not wait for the reader.
         assert!(matches!(end, End::Signal(_)), "{context}\n{text}");
         assert_eq!(text.len() + lost, of_all.len(), "{context}\n{text}");
         lines_of_runs(&text, &context);

@@ -128,7 +128,7 @@ fn a_last_line_without_newline_is_shown() {
     }
 }
 
-/// The memory of both processes that holds data.
+/// The data that both processes have in memory, in KiB, without the pages of programs and libraries.
 fn data_kib(dyno: &Running) -> u64 {
     [dyno.main(), dyno.guardian()].map(|pid| process_table::memory_kib(pid, "RssAnon")).iter().sum()
 }

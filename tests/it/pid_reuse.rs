@@ -60,7 +60,7 @@ fn in_pid_namespace(call: Call) -> Option<Call> {
     Some(call.in_namespaces(&options, "echo 9 >/proc/sys/kernel/ns_last_pid")?.under(&["sh", "./first"]))
 }
 
-/// Runs this Procfile once for each of these ends. `dies` makes the process die whose pid is in the file `pid`.
+/// Runs this Procfile once for each of these ends. `dies` ends the process whose pid is in the file `pid`.
 fn assert_stranger_is_spared(ends: &[(&str, u32)], procfile: &str, dies: fn(&App, &Running)) {
     for (how, ended) in ends {
         let mut app = App::new(procfile);

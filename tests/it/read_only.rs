@@ -1,5 +1,5 @@
-//! Places that not even root can write to: a read-only mount in the place of the runtime directory, of the state
-//! directory or of the checkout (S5.5, S10.1, S10.6).
+//! A runtime directory, a state directory or a checkout on a read-only mount, so that not even root can write to it
+//! (S5.5, S10.1, S10.6).
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn where_read_only(call: Call, directory: &Path) -> Option<Call> {
 }
 
 #[test]
-fn s10_1_a_start_runs_beside_a_read_only_runtime_directory() {
+fn s10_1_a_start_runs_with_a_read_only_runtime_directory() {
     let app = App::new("web: echo hello\n");
     let run = app.top().join("run");
     let read_only = |args: &[&str]| where_read_only(app.dyno([]).args(args), &run);
@@ -59,7 +59,7 @@ fn s10_1_a_running_app_is_found_in_a_read_only_runtime_directory() {
     listed.expect_end(Ended::Code(0));
     assert!(listed.stdout().lines().nth(1).is_some_and(|line| line.starts_with("app   up")), "{}", listed.stdout());
     read_only(&["restart", "--wait"]).unwrap().run().expect(Ended::Code(0), "restarting: worker.1\n", "");
-    // Another start cannot lock anything there.
+    // A second start cannot take a lock there.
     let other = read_only(&["start", "--name", "copy", "--detach", "-p", "auto"]).unwrap().run();
     other.expect_end(Ended::Code(69));
     let warning = "warning: commands such as `dyno ps` will not find this start: Read-only file system\n";
@@ -128,7 +128,7 @@ fn s5_5_the_ports_of_a_read_only_checkout_are_remembered() {
     assert_eq!(first.stderr(), ports(port));
     let line = format!("{port} app-fix-1 {}/fix-1\n", app.root().parent().unwrap().display());
     assert_eq!(remembered(&app), line);
-    // Tried again if another program has the port for a moment.
+    // Another program may have the port for a moment: then try again.
     until("the checkout gets the same port again", || {
         let again = started(read_only(&["start"]).unwrap());
         web_port_after_touch(&again) == port && again.stderr() == ports(port)

@@ -10,7 +10,7 @@ use crate::app::{OTHER_USER, free_port};
 use crate::harness::{App, Call, Ended};
 use crate::process_table;
 
-/// web.1 starts an agent five times, and names every earlier one that still lives.
+/// Reports every earlier agent that still lives, and starts another one. web.1 runs this five times.
 const AGENTS: &str = "for pid in $(cat agents 2>/dev/null); do\n\
                       \x20   ! kill -0 $pid 2>/dev/null || echo \"an earlier agent lives\"\n\
                       done\n\
@@ -49,7 +49,7 @@ fn s6_10_after_four_restarts_no_earlier_agent_lives() {
     assert_eq!(agents(&app), (5, 0));
 }
 
-// Its parent ends at once and it has no trace that can be read, so it may come from either dyno: it is named.
+// The parent of an agent ends at once, and nothing that can be read says which dyno it comes from, so the log names it.
 #[test]
 fn s6_10_agents_of_uncertain_origin_are_named_and_stopped_at_the_end() {
     let app = App::new("web: ./work\nworker: exec sleep 1000\n").script("work", AGENTS);
@@ -99,7 +99,7 @@ signal.pause()
 ";
 
 #[test]
-fn s6_10_a_restart_never_meets_its_own_server_that_set_its_title() {
+fn s6_10_a_server_that_set_its_title_is_gone_before_the_restart() {
     const RUNS: usize = 4;
     for how in ["port", "stream"] {
         let web = "for pid in $(cat daemons 2>/dev/null); do ! kill -0 $pid 2>/dev/null || echo an earlier one lives; done\n\

@@ -1,5 +1,5 @@
-//! What changes the files of an app that runs: editors, `git`, and a file system without events (S14.2). Needs `vi`, `nano`,
-//! `git` and `bindfs`.
+//! Editors and `git` change the files of a running app, and so does a host whose changes are not reported (S14.2).
+//! Needs `vi`, `nano`, `git` and `bindfs`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::window::Window;
 
 const SHOWS_LEVEL: &str = "worker: echo level $LEVEL; exec sleep 1000\n";
 
-/// A directory that shows another one, through a program.
+/// A directory in which a program (FUSE) shows the files of another one.
 struct Mounted {
     place: PathBuf,
 }
 
 impl Mounted {
-    /// Shows `from` at `place`. None: the machine permits no such mount, which a note says.
+    /// Shows `from` at `place`. None: the machine does not allow such a mount, and a note says so.
     fn new(from: &Path, place: PathBuf) -> Option<Self> {
         if File::options().read(true).write(true).open("/dev/fuse").is_err() {
             note("a file system without events was not tested: /dev/fuse cannot be opened");
             return None;
         }
         fs::create_dir(&place).unwrap();
-        // The program that stays in the background would keep a pipe open.
+        // The program stays in the background, and would keep a pipe open.
         let mount = Command::new("bindfs").args([from, &place]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(mount.unwrap().success());
         Some(Self { place })
@@ -41,7 +41,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn s14_2_what_vi_and_nano_save_is_applied() {
+fn s14_2_a_file_saved_by_vi_or_nano_is_applied() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
     let running = start(&app, ["--reload"]);
     running.until_shown("level 1");
@@ -68,7 +68,7 @@ fn s14_2_what_vi_and_nano_save_is_applied() {
 }
 
 #[test]
-fn s14_3_a_checkout_of_five_thousand_files_is_few_restarts() {
+fn s14_3_a_checkout_of_five_thousand_files_causes_few_restarts() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
     let make = "for d in $(seq 50); do mkdir -p src/$d; for f in $(seq 100); do echo $0 >src/$d/$f; done; done";
     let commit = "git add -A; git -c user.name=me -c user.email=me@example.com commit -qm $0";
@@ -86,7 +86,7 @@ fn s14_3_a_checkout_of_five_thousand_files_is_few_restarts() {
         shown.contains("src/last changed") || shown.matches("worker restarting: ").count() > 1
     });
 
-    // 2 seconds are the longest that changes are collected, and a slow machine may need that several times.
+    // Changes are collected for at most 2 seconds, and on a slow machine the checkout may take several times as long.
     assert!(restarts(&running, "worker") <= 10);
     let log = stop(&app, running).stdout();
     assert_eq!(log.matches("system   | release v").count(), 1, "{log}");

@@ -29,7 +29,8 @@ struct HerokuOutput {
 }
 
 impl Heroku {
-    /// Starts the app, and sets up the client as the user does. None: it is not installed, and need not be.
+    /// Starts the app, and sets up the client as the user does. None: it is not installed, and `DYNO_OFFLINE` permits
+    /// that.
     fn of(app: &App) -> Option<(Running, Self)> {
         let Some(place) = std::env::var_os("HEROKU_CLI") else {
             assert!(
@@ -107,7 +108,7 @@ fn s17_3_the_official_cli_shows_the_app_and_its_releases() {
 
     let mut tail = heroku.command(&["logs", "--tail", "-d", "web.1"]).stdout(Stdio::piped()).spawn().unwrap();
     let log = Capture::of(tail.stdout.take().unwrap());
-    until("the log has what was there", || log.text().contains("app[web.1]: web on "));
+    until("the log shows the earlier lines", || log.text().contains("app[web.1]: web on "));
     shows(&["ps:restart", "-d", "web.1"], &["done"]);
     until("new lines follow", || log.text().matches("app[web.1]: web on ").count() > 1);
     tail.kill().unwrap();
@@ -116,7 +117,7 @@ fn s17_3_the_official_cli_shows_the_app_and_its_releases() {
 }
 
 #[test]
-fn s17_3_the_official_cli_drives_the_formation() {
+fn s17_3_the_official_cli_controls_the_formation() {
     let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
     let Some((running, heroku)) = Heroku::of(&app) else { return };
     running.until_shown("job at 1");

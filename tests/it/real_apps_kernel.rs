@@ -74,7 +74,7 @@ fn s6_10_without_proc_no_process_outlives_a_killed_dyno() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
 }
 
-// Processes that have left the process group of their dyno are killed, too, when `dyno` itself is killed.
+// When `dyno` itself is killed, even processes that have left the process group of their dyno are killed.
 #[test]
 fn s6_10_without_proc_a_killed_dyno_leaves_no_other_session_behind() {
     let below = "sh -c 'setsid sleep 1001 & exec sleep 1002'";
@@ -219,7 +219,7 @@ fn s10_2_a_dyno_whose_exec_hangs_can_be_changed() {
     says(&["stop", "web.1"], "stopping: web.1");
     running.until("web.1 is down", || states() == ["web.1 down", "web.2 starting", "worker.1 up"]);
     says(&["scale", "web=1"], "web=1 worker=1");
-    running.until("the dynos are those of the formation", || states().len() == 2);
+    running.until("the dynos match the formation", || states().len() == 2);
     drop(lease);
     says(&["restart", "web.1"], "restarting: web.1");
 
@@ -298,7 +298,7 @@ fn named(dyno: &Running, name: &str) -> Option<Pid> {
 }
 
 #[test]
-fn s6_10_beside_a_foreign_proc_no_process_outlives_a_killed_dyno() {
+fn s6_10_with_a_foreign_proc_no_process_outlives_a_killed_dyno() {
     let app = App::new("web: sleep 1000 & setsid sleep 1001 & exec sleep 1002\n").fifo("over");
     let dyno = below_another_process(app.dyno(["start"])).spawn();
     let sleepers = || dyno.of_dynos().iter().filter(|process| process.command.starts_with("sleep ")).count();
@@ -306,7 +306,7 @@ fn s6_10_beside_a_foreign_proc_no_process_outlives_a_killed_dyno() {
 
     kill(named(&dyno, "dyno").unwrap(), Signal::SIGKILL).unwrap();
 
-    // Their namespace lives on.
+    // Their pid namespace still exists, so it does not take them with it.
     dyno.until("they are gone", || dyno.of_dynos().is_empty() && named(&dyno, "dyno-guardian").is_none());
     app.release("over");
     dyno.finish().expect_end(Ended::Code(137));
@@ -314,7 +314,7 @@ fn s6_10_beside_a_foreign_proc_no_process_outlives_a_killed_dyno() {
 
 // The child of `dyno` that no dyno has started is the only one that writes to `written`.
 #[test]
-fn s6_10_beside_a_foreign_proc_a_lost_guardian_costs_only_dynos() {
+fn s6_10_with_a_foreign_proc_a_lost_guardian_costs_only_dynos() {
     let app = App::new("web: exec sleep 1000\n").fifo("last").fifo("over");
     let foreign =
         "{ env -i sh -c 'echo >begun; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";

@@ -78,14 +78,14 @@ fn s2_1_a_directory_that_replaces_the_usual_env_is_not_read() {
 }
 
 #[test]
-fn s14_2_changes_without_end_are_applied_while_they_last_and_after_them() {
+fn s14_2_endless_changes_are_applied_while_they_last_and_afterwards() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=0\n");
     let running = start(&app, ["--reload"]);
     running.until_shown("level 0");
 
     let mut level = 0;
     // The files are never unchanged for 200 ms.
-    running.until("a change is applied all the same", || {
+    running.until("a change is applied anyway", || {
         level += 1;
         app.write(".env", &format!("LEVEL={level}\n"));
         releases(&running) == 2

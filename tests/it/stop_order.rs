@@ -94,7 +94,7 @@ fn s6_6_heroku_sends_the_signal_to_everything_at_once() {
 }
 
 #[test]
-fn s6_6_the_name_honcho_sends_the_signal_to_everything_at_once() {
+fn s6_6_under_the_name_honcho_everything_gets_the_signal_at_once() {
     let app = app_with_pool("web: POOL '. ./task'\n");
     let dyno = up(app.called("honcho", ["start"]));
 
@@ -106,7 +106,7 @@ fn s6_6_the_name_honcho_sends_the_signal_to_everything_at_once() {
 }
 
 #[test]
-fn s6_6_the_name_foreman_sends_the_signal_to_the_leader_alone() {
+fn s6_6_under_the_name_foreman_only_the_leader_gets_the_signal() {
     let app = app_with_pool("web: POOL '. ./task'\n");
     let dyno = up(app.called("foreman", ["start", "-t", "300"]));
 
@@ -146,7 +146,8 @@ fn s6_6_the_rest_gets_the_signal_when_the_program_has_ended() {
     assert_eq!(lines, ["exited with code 0", "helper: TERM", "leader: TERM", "worker: exit status: 0"]);
 }
 
-/// Cleans up after SIGTERM with programs that must not get the signal, too. Creates the file `cleaned` at the end.
+/// On SIGTERM, runs programs that clean up and must not get the signal themselves. Creates the file `cleaned` at the
+/// end.
 const SERVER: &str = "clean() {\n\
                       \x20   for step in 1 2 3; do sleep 0.1 || echo \"step $step failed\"; done\n\
                       \x20   >cleaned\n\
@@ -175,7 +176,7 @@ fn s6_6_programs_that_are_started_to_clean_up_get_no_signal() {
 
 // worker.1 leaves processes behind that end before any scan sees them, so that each stage of the stop is repeated.
 #[test]
-fn s6_6_clean_up_gets_no_signal_while_other_processes_come_and_go() {
+fn s6_6_a_clean_up_gets_no_signal_while_other_processes_come_and_go() {
     let restless = "trap '' TERM\nwhile [ ! -e cleaned ]; do ( (exit 0) & ); done\n";
     for args in [&[][..], &["--stop-all", "all"]] {
         let app = app_with_server("web: setsid -w sh ./server\nworker: sh ./restless\n").file("restless", restless);

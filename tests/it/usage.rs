@@ -40,7 +40,7 @@ fn s10_2_ps_shows_the_cpu_time_and_the_memory_of_all_processes() {
     stop(&app, running).expect_end(Ended::Code(0));
 }
 
-/// What a start has used only once, and what the last client needed, is most of the program.
+// Most of the program is code that only the start or the last client has used.
 #[test]
 fn an_app_at_rest_gives_back_the_memory_of_its_start() {
     let app = App::new("web: exec sleep 1000\n");

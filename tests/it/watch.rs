@@ -231,7 +231,7 @@ fn s14_3_five_thousand_replaced_files_are_few_restarts() {
 }
 
 #[test]
-fn s14_3_a_change_that_begins_the_pause_restarts_after_it() {
+fn s14_3_the_change_that_starts_a_pause_restarts_after_it() {
     let app = App::new("worker: exec sleep 1000\n");
     let running = start(&app, ["--watch", "worker", "--watch-delay", "100"]);
 

@@ -69,7 +69,7 @@ fn s14_2_a_file_behind_a_bind_mount_is_watched() {
 }
 
 #[test]
-fn s14_2_a_file_that_is_mounted_by_itself_is_watched() {
+fn s14_2_a_single_mounted_file_is_watched() {
     let app = App::new(SHOWS_LEVEL).file("host/env", "LEVEL=1\n").file(".env", "LEVEL=0\n");
     let app = app.file("host/rb", "").file("a.rb", "");
     let call = app.dyno(["start", "--reload", "--watch", "worker=a.rb"]);

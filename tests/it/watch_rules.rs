@@ -74,7 +74,7 @@ fn s14_3_the_log_files_of_dyno_are_not_watched() {
 
 #[test]
 fn s14_3_a_file_that_changes_while_the_dynos_start_restarts_them() {
-    // The dyno changes it itself, as soon as it starts.
+    // The dyno itself creates the file as soon as it starts.
     let app = App::new("worker: test -e made || echo >made; echo $(ls); exec sleep 1000\n");
 
     let running = start(&app, ["--watch", "worker"]);
