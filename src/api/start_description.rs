@@ -23,9 +23,9 @@ pub struct StartDescription {
     pub name: Option<String>,
     /// The root of the app: a real path, as [`path_text`](Self::path_text) returns it.
     pub root: String,
-    /// The directory in which it was typed: a real path too.
+    /// The directory in which the command was typed: also a real path.
     pub directory: String,
-    /// The Procfile: a real path too.
+    /// The Procfile: also a real path.
     pub procfile: String,
     /// The process types it runs.
     pub types: Vec<String>,
@@ -36,7 +36,7 @@ pub struct StartDescription {
     /// The files that were read: Procfile, config vars, `.foreman`. Paths as text, like the others.
     #[serde(default)]
     pub files: Vec<String>,
-    /// The directory of the log files: a real path too.
+    /// The directory of the log files: also a real path.
     #[serde(default)]
     pub log_directory: Option<String>,
 }

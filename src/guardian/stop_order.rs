@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_6_a_process_that_a_scan_missed_is_signalled_but_no_clean_up() {
+    fn s6_6_later_scans_signal_missed_processes_but_no_clean_up() {
         // The server 10 has started the script 12, which runs the program 13. The first scan missed the daemon 11.
         let (server, daemon) = (process(10, 1), process(11, 1));
         let clean_up = [process(12, 10), process(13, 12)];

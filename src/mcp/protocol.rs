@@ -17,7 +17,7 @@ const METHOD_NOT_FOUND: i32 = -32_601;
 const INVALID_PARAMS: i32 = -32_602;
 
 /// What the client learns about the server as a whole.
-const INSTRUCTIONS: &str = "Runs the app described by the Procfile in the working directory, like Heroku. `start` returns \
+const INSTRUCTIONS: &str = "Runs the app that the Procfile in the working directory describes. `start` returns \
     once the app is up. `status`, `why` and `logs` show how it is doing, and `check` finds mistakes in its files. Use `stop` and \
     `restart` instead of killing processes.";
 
@@ -86,10 +86,10 @@ pub fn read(line: &[u8]) -> Incoming {
         return error(&Value::Null, INVALID_REQUEST, "the request id must be a string or a number");
     }
     match method.as_str() {
-        "initialize" => result(&id, &initialized(&params)),
+        "initialize" => result(&id, &initialize_result(&params)),
         "ping" => result(&id, &json!({})),
         "tools/list" => result(&id, &json!({ "tools": ToolKind::ALL.map(ToolKind::description) })),
-        "tools/call" => match called(&params) {
+        "tools/call" => match tool_call(&params) {
             Ok(Ok(call)) => Incoming::Call { id, call },
             // An answer of the tool, not a protocol error, so that the model sees it.
             Ok(Err(message)) => {
@@ -130,7 +130,7 @@ pub fn duplicate() -> String {
     error_line(&Value::Null, INVALID_REQUEST, "a call with this id is still running")
 }
 
-fn initialized(params: &Value) -> Value {
+fn initialize_result(params: &Value) -> Value {
     let wanted = params.get("protocolVersion").and_then(Value::as_str);
     let version = VERSIONS.into_iter().find(|known| Some(*known) == wanted).unwrap_or(VERSIONS[0]);
     json!({
@@ -142,7 +142,7 @@ fn initialized(params: &Value) -> Value {
 }
 
 /// The command line, or what is wrong with the arguments.
-fn called(params: &Value) -> Result<Result<ToolCall, String>, String> {
+fn tool_call(params: &Value) -> Result<Result<ToolCall, String>, String> {
     let name = params.get("name").and_then(Value::as_str).ok_or("the name of the tool is missing")?;
     let tool = ToolKind::named(name).ok_or_else(|| {
         let names = ToolKind::ALL.map(ToolKind::name).join(", ");

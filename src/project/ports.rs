@@ -13,7 +13,7 @@ use crate::settings::{BasePort, PortSettings, SetBy, Settings};
 /// The port of each dyno.
 #[derive(Debug, Default)]
 pub(crate) struct AssignedPorts {
-    /// The rule that gives each dyno its port, also a dyno that is added later.
+    /// The rule that gives each dyno its port, including dynos that are added later.
     pub(crate) rule: Ports,
     /// The dynos of the formation in start order.
     pub(crate) ports: Vec<(DynoName, u16)>,

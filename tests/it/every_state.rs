@@ -35,7 +35,7 @@ fn s10_2_a_pause_before_a_restart_can_be_ended_or_cancelled() {
     let app = App::new(&types.map(|name| format!("{name}: {line}\n")).concat());
     let running = app.dyno(["start", "--restart", "--max-delay", "4"]).spawn();
     // The first restart is immediate; the pauses after that take 1, 2 and 4 seconds.
-    running.until("all pause", || {
+    running.until("all wait to be restarted", || {
         let dynos = dynos(&app);
         dynos.len() == 4 && dynos.iter().all(|dyno| dyno["state"] == "crashed" && dyno["restarts"].as_u64() >= Some(2))
     });

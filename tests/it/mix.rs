@@ -1,6 +1,6 @@
 //! A random mix of what can happen to a run: crashes, restarts, forks, sessions, stopped processes, a slow reader and
-//! every way to end, including `kill -9` of `dyno` or its guardian. No process may be left, and no line may be missing, in
-//! the output and in the log files.
+//! every way to end, including `kill -9` of `dyno` or its guardian. No process may be left, and no line may be missing
+//! from the output or from the log files.
 //!
 //! `DYNO_MIX_ROUNDS` makes the test longer; `DYNO_MIX_SEED` repeats a failure.
 

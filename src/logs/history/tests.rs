@@ -59,7 +59,7 @@ fn s10_4_since_finds_the_newest_lines_after_the_clock_was_set() {
     assert_eq!(since(&[3_600, 3_700, 3_800, 3_900, 3_950, 100, 200], 150), ["200"]);
     assert_eq!(since(&[3_600, 100], 50), ["3600", "100"]);
     assert_eq!(since(&[3_600, 100], 4_000), [""; 0]);
-    // Sources without a line since then.
+    // One source has no line since then.
     let mut history = History::default();
     for (name, second) in [("web", 3_600), ("worker", 3_700), ("worker", 100), ("worker", 200)] {
         history.push(&block(name, second, &format!("{second}\n")));
