@@ -12,9 +12,9 @@ use crate::table::{Limit, Table};
 
 const DYNOS: usize = 10;
 
-/// Limits for the RSS of both processes together, in megabytes: at rest, and at its peak during the start or a flood. Pages
-/// that they share are counted twice, and at the peak most pages are mapped code: the kernel maps up to 16 around each that
-/// is used.
+/// Limits for the RSS of both processes together, in megabytes: at rest, and at its peak during the start or a flood.
+/// Pages that they share are counted twice, and at the peak most pages are mapped code: the kernel maps up to 16 around
+/// each that is used.
 const IDLE_MB: f64 = 8.0;
 const START_MB: f64 = 12.0;
 const FLOOD_MB: f64 = 24.0;

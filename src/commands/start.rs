@@ -54,8 +54,8 @@ use crate::supervisor::{Lifetime, Outcome, Plan, Policy};
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
 
-/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and the descriptors of
-/// starts in progress.
+/// Descriptors `dyno` needs besides those of each dyno: its own streams, sockets, the event queue, and the descriptors
+/// of starts in progress.
 const OWN_DESCRIPTORS: u64 = 96;
 
 /// The fact if [`Limits::raise`] fails.

@@ -76,8 +76,8 @@ impl ClientSocket {
         }
     }
 
-    /// Ends the answer, then discards what the client still sends, up to a limit: over TCP, closing with unread bytes would
-    /// lose the end of the answer.
+    /// Ends the answer, then discards what the client still sends, up to a limit: over TCP, closing with unread bytes
+    /// would lose the end of the answer.
     pub(super) async fn finish(&self) {
         match self {
             Self::Unix(_) => {}

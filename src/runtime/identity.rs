@@ -1,5 +1,5 @@
-//! What identifies a start: the mark on all of its processes, the number of a one-off dyno, the name of the user; and the
-//! secrets that its clients need.
+//! What identifies a start: the mark on all of its processes, the number of a one-off dyno, the name of the user; and
+//! the secrets that its clients need.
 
 use std::fs::File;
 use std::io::Read;

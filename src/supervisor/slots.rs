@@ -101,8 +101,8 @@ impl Slots {
         self.of_run.values().any(|id| !is_lost(*id))
     }
 
-    /// Whether a dyno can start now. If not, [`end_run`](Self::end_run) returns it once its port is free: its number may
-    /// have belonged to a dyno that is still being stopped.
+    /// Whether a dyno can start now. If not, [`end_run`](Self::end_run) returns it once its port is free: its number
+    /// may have belonged to a dyno that is still being stopped.
     pub(super) fn has_free_port(&mut self, id: SlotId) -> bool {
         let port = self.get(id).and_then(|slot| slot.spec.port);
         let is_free = port.is_none_or(|port| !self.ports.contains_key(&port));

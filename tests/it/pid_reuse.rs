@@ -1,8 +1,8 @@
 //! No pid is signalled after its process was reaped: by then the system may have given it to a stranger (S6.6, S11).
 //!
 //! Each case runs in a pid namespace of its own, in which the next pid can be chosen. Its first process is a script. It
-//! starts `dyno`, waits until a process of a dyno is gone, and starts a stranger with the same pid, group and session. From
-//! then on no dyno starts a process, because that could get the pid first.
+//! starts `dyno`, waits until a process of a dyno is gone, and starts a stranger with the same pid, group and session.
+//! From then on no dyno starts a process, because that could get the pid first.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ use crate::harness::{App, Call, Ended, Running};
 /// Writes its pid to a file, and ends when it can read from a fifo.
 const MORTAL: &str = "echo $$ >pid\necho >begun\nread -r _ <end\n";
 
-/// The first process of the namespace. It runs the file `how`, waits until no process of `dyno` is left, and then asks the
-/// stranger whether it has received a signal.
+/// The first process of the namespace. It runs the file `how`, waits until no process of `dyno` is left, and then asks
+/// the stranger whether it has received a signal.
 const FIRST: &str = r#"
 "$@" &
 dyno=$!

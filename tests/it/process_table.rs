@@ -108,8 +108,8 @@ pub(crate) fn status(pid: i32, field: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-/// A size in `/proc/PID/status`, in KiB: `RssAnon` is data, without the pages of programs and libraries. 0 once the process
-/// has ended.
+/// A size in `/proc/PID/status`, in KiB: `RssAnon` is data, without the pages of programs and libraries. 0 once the
+/// process has ended.
 pub(crate) fn memory_kib(pid: i32, field: &str) -> u64 {
     status(pid, field).map_or(0, |size| size.trim_end_matches(" kB").parse().unwrap())
 }

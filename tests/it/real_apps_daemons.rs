@@ -1,5 +1,6 @@
-//! Real daemons that hide where they come from: an agent whose environment only root can read, and servers that overwrite
-//! their arguments and environment to set a title, as nginx, redis and puma do (S6.10). Needs `ssh-agent` and `python3`.
+//! Real daemons that hide where they come from: an agent whose environment only root can read, and servers that
+//! overwrite their arguments and environment to set a title, as nginx, redis and puma do (S6.10). Needs `ssh-agent` and
+//! `python3`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -64,8 +65,9 @@ fn s6_10_agents_of_uncertain_origin_are_named_and_stopped_at_the_end() {
     assert_eq!(agents(&app), (5, 0));
 }
 
-/// `server.py HOW`: goes into the background with two forks, overwrites its arguments and its environment, and keeps only
-/// one trace of its run: a listening socket (`port`) or its stdout (`stream`). It writes one word to the fifo `begun`.
+/// `server.py HOW`: goes into the background with two forks, overwrites its arguments and its environment, and keeps
+/// only one trace of its run: a listening socket (`port`) or its stdout (`stream`). It writes one word to the fifo
+/// `begun`.
 const TITLED: &str = r"
 import ctypes, os, signal, socket, sys
 

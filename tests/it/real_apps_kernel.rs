@@ -284,8 +284,8 @@ fn s6_7_a_daemon_without_its_main_thread_is_gone_before_the_next_run() {
     assert!(finished.lines_of("web.1").contains(&"left python3 (pid PID) running; stopped it too".to_owned()));
 }
 
-/// Makes the call run in a new pid namespace with the `/proc` of the outer one. The first process of a namespace takes all
-/// others with it, so here it is a shell that outlives `dyno` until something is written to the fifo `over`.
+/// Makes the call run in a new pid namespace with the `/proc` of the outer one. The first process of a namespace takes
+/// all others with it, so here it is a shell that outlives `dyno` until something is written to the fifo `over`.
 fn below_another_process(call: Call) -> Call {
     let first = "\"$0\" \"$@\"; status=$?; read -r _ <over; exit $status";
     with_foreign_proc(call).under(&["sh", "-c", first])

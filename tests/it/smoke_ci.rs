@@ -227,8 +227,8 @@ fn yaml_below(heading: &str) -> &'static str {
     section.strip_prefix("```yaml\n").unwrap().split_once("```\n").unwrap().0
 }
 
-/// Runs a line as this CI service would, for an app that passes and for one that crashes, and checks that every file that
-/// the service keeps was written.
+/// Runs a line as this CI service would, for an app that passes and for one that crashes, and checks that every file
+/// that the service keeps was written.
 #[track_caller]
 fn runs_in_ci(line: &str, service: &str, kept: &[&str], crash: &str) {
     for (procfile, status, stdout, last) in [
