@@ -8,7 +8,7 @@ use super::app_resource::StateResource;
 use super::error::ApiError;
 use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
-use super::resources::{AccountResource, DynoResource, FormationResource, TouchedDynos};
+use super::resources::{AccountResource, DynoResource, FormationResource, RateLimitResource, TouchedDynos};
 use super::tcp_access::TcpAccess;
 use super::{AppFacts, AppResource, ReleaseResource};
 use crate::model::{Secret, Usages};
@@ -55,6 +55,7 @@ impl AppFacts {
         let formation = || FormationResource::all(self, &snapshot.facts, &snapshot.formation);
         match resource {
             Resource::Account => ApiAnswer::json(200, &AccountResource::new(self)),
+            Resource::RateLimit => ApiAnswer::json(200, &RateLimitResource::NONE),
             Resource::TcpAccess => found_or(self.tcp.as_ref().map(TcpAccess::resource), || {
                 ApiError::not_found("the app was started without `--api`")
             }),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::formation_update::{object, shortened};
+use super::id::stable_id;
 use super::request::target;
 use crate::supervisor::Target;
 
@@ -79,7 +80,7 @@ pub struct LogSessionRequest {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSessionResource {
-    /// The token.
+    /// Its id.
     pub id: String,
     /// Where to read.
     pub logplex_url: String,
@@ -148,7 +149,7 @@ impl LogSessionResource {
         let [first, second] = LOG_PATH;
         let now = now.to_string();
         Self {
-            id: token.to_owned(),
+            id: stable_id(&["log-session", token]),
             logplex_url: format!("http://{host}/{first}/{second}/{token}"),
             created_at: now.clone(),
             updated_at: now,

@@ -51,13 +51,13 @@ pub use meant::{MeantBy, Whereabouts, meant_starts};
 pub use named_path::may_have_ids;
 pub use owners::{NoOwner, SeenStart, owner, owners};
 pub use port_claim::PortClaim;
-pub use release_resource::{ReleaseResource, RollbackAnswer};
+pub use release_resource::{EXPIRED, ReleaseResource, RollbackAnswer};
 pub use reload::{ReloadAnswer, ReloadProblem, ReloadResult};
 pub use replay::{Arrival, ReplayKey, Replays};
 pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
-    AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, ReleaseRef, RestartedDyno,
-    TouchedDynos, UserRef,
+    AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, RateLimitResource, ReleaseRef,
+    RestartedDyno, TouchedDynos, UserRef,
 };
 pub use start_description::{StartDescription, StartKind};
 pub use tcp_access::{ClientHead, TcpAccess, TcpAccessResource};

@@ -11,6 +11,9 @@ use super::{AppFacts, ReleaseKey};
 use crate::model::ProcessType;
 use crate::supervisor::{Refusal, ReleaseInfo, ReleaseStatus, Snapshot};
 
+/// The status of a release that was superseded.
+pub const EXPIRED: &str = "expired";
+
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -35,7 +38,8 @@ pub struct ReleaseResource {
     pub output_stream_url: Option<String>,
     /// None: its code is the directory.
     pub slug: Option<NameRef>,
-    /// `pending`, `succeeded`, `failed` or `superseded`.
+    /// `pending`, `succeeded`, `failed` or `expired`: a later release came before the app could run on it. The platform has
+    /// no other word, and clients may know only its words.
     pub status: String,
     /// When it was made.
     pub updated_at: String,
@@ -83,7 +87,7 @@ impl ReleaseResource {
             ReleaseStatus::Pending => "pending",
             ReleaseStatus::Succeeded => "succeeded",
             ReleaseStatus::Failed => "failed",
-            ReleaseStatus::Superseded => "superseded",
+            ReleaseStatus::Superseded => EXPIRED,
         };
         Self {
             id: release_id(app, version),

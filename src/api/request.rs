@@ -63,6 +63,8 @@ pub enum Asked {
 pub enum Resource {
     /// The user.
     Account,
+    /// How many requests the user may send.
+    RateLimit,
     /// How clients reach the API over TCP.
     TcpAccess,
     /// The apps of the user: this one.
@@ -104,6 +106,7 @@ impl Resource {
         match self {
             Self::Dynos | Self::Dyno(_) => true,
             Self::Account
+            | Self::RateLimit
             | Self::TcpAccess
             | Self::Apps
             | Self::App
@@ -196,6 +199,7 @@ impl ApiRequest<'_> {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (self.method, segments.as_slice()) {
             ("GET", ["account"]) => Ok(Asked::See(Resource::Account)),
+            ("GET", ["account", "rate-limits"]) => Ok(Asked::See(Resource::RateLimit)),
             ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
             ("GET", ["dyno", "state"]) => Ok(Asked::See(Resource::State)),
             ("GET", ["addons" | "addon-attachments"] | ["account", "features"]) => Ok(Asked::See(Resource::EmptyList)),

@@ -53,6 +53,16 @@ impl AccountResource {
     }
 }
 
+/// How many requests the user may still send: there is no limit, so it is what the platform says before the first one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RateLimitResource {
+    remaining: u32,
+}
+
+impl RateLimitResource {
+    pub(super) const NONE: Self = Self { remaining: 4_500 };
+}
+
 /// An object that is named by another: id and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NameRef {
@@ -194,10 +204,17 @@ impl DynoResource {
             let mut rows = snapshot.rows.iter().chain(&snapshot.removed);
             Some((snapshot, rows.find(|row| row.dyno == *dyno)?))
         });
-        found.map_or_else(
-            || Self { state: PublicState::Down.to_string(), ..Self::named(app, dyno) },
-            |(snapshot, row)| Self::new(app, row, snapshot.release.into()),
-        )
+        let gone = || {
+            let at = time(app.started_at);
+            Self {
+                state: PublicState::Down.to_string(),
+                created_at: at.clone(),
+                updated_at: at,
+                release: ReleaseRef::new(app, snapshot.map_or(1, |snapshot| snapshot.release.into())),
+                ..Self::named(app, dyno)
+            }
+        };
+        found.map_or_else(gone, |(snapshot, row)| Self::new(app, row, snapshot.release.into()))
     }
 
     pub(super) fn named(app: &AppFacts, dyno: &DynoName) -> Self {

@@ -118,9 +118,11 @@ impl RunningApp {
         of_each(starts, |start| Ok((start, self.ask(start, "GET", "dynos", &[])?)))
     }
 
-    /// The releases of the oldest start, newest first.
-    pub(crate) fn releases(&self) -> Result<Vec<ReleaseResource>, Failure> {
-        self.ask(self.oldest()?, "GET", "releases", &[])
+    /// The releases of a start, newest first.
+    pub(crate) fn releases(&self, start: &StartDescription) -> Result<Vec<ReleaseResource>, Failure> {
+        let mut releases: Vec<ReleaseResource> = self.ask(start, "GET", "releases", &[])?;
+        releases.sort_by_key(|release| std::cmp::Reverse(release.version));
+        Ok(releases)
     }
 
     /// The formation of all starts, like [`SeenApp::formation`].

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::deployed::start_name;
 use super::ps::span;
-use crate::api::{ReleaseResource, StartDescription};
+use crate::api::{EXPIRED, ReleaseResource, StartDescription};
 use crate::cli::{Cli, ReleasesArgs, ReleasesInfoArgs};
 use crate::client::{Failure, RunningApp, finish, of_each};
 use crate::console::stdout;
@@ -43,7 +43,7 @@ pub(super) fn run(cli: &Cli, args: &ReleasesArgs) -> Result<Outcome, Error> {
     let app = RunningApp::find(cli.project_before(), &args.running);
     let listed = app.as_ref().map_err(Clone::clone).and_then(|app| {
         let all = of_each(app.starts().iter(), |start| {
-            let mut releases: Vec<ReleaseResource> = app.ask(start, "GET", "releases", &[])?;
+            let mut releases = app.releases(start)?;
             releases.truncate(args.number);
             let listed = |release| ListedRelease { pid: start.pid, release, config_vars: None, start };
             Ok(releases.into_iter().map(listed).collect::<Vec<_>>())
@@ -95,7 +95,7 @@ fn info<'a>(
     let version = if let Some(version) = args.version {
         version.into()
     } else {
-        let releases: Vec<ReleaseResource> = app.ask(start, "GET", "releases", &[])?;
+        let releases = app.releases(start)?;
         let current = releases.iter().find(|release| release.current).or(releases.first());
         current.map_or(1, |release| release.version)
     };
@@ -143,7 +143,7 @@ fn about(listed: &ListedRelease<'_>, names_start: bool, now: jiff::Timestamp) ->
     }
     line("user", &user(release));
     line("made", &format!("{} ({})", ago(release, now), release.created_at));
-    line("status", if release.current { "current" } else { &release.status });
+    line("status", if release.current { "current" } else { outcome(release) });
     let vars = listed.config_vars.iter().flatten();
     let vars = vars.map(|(key, value)| match value {
         Some(value) => format!("{key}={}", cell(value)),
@@ -172,8 +172,13 @@ fn status(release: &ReleaseResource) -> &str {
     match release.status.as_str() {
         _ if release.current => "current",
         "succeeded" => "",
-        other => other,
+        _ => outcome(release),
     }
+}
+
+/// How it has turned out, in our words.
+fn outcome(release: &ReleaseResource) -> &str {
+    if release.status == EXPIRED { "superseded" } else { &release.status }
 }
 
 /// `12 s ago`

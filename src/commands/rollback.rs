@@ -35,7 +35,7 @@ fn targets(app: &RunningApp, version: Option<u32>) -> Result<Vec<(&StartDescript
     }
     let is_one_of_several = app.starts().len() > 1;
     of_each(app.starts().iter(), |start| {
-        let releases: Vec<ReleaseResource> = app.ask(start, "GET", "releases", &[])?;
+        let releases = app.releases(start)?;
         let found = match version {
             Some(version) => eligible(&releases, |known| known == u64::from(version)),
             None => previous(&releases),

@@ -1,4 +1,4 @@
-//! Writes lines for a client of the API: as JSON objects, or as events for the platform's own client.
+//! Writes lines for a client of the API: as JSON objects, as events for the platform's own client, or as text.
 //!
 //! The JSON objects are those of the log format `json`. An empty line separates the lines that were kept from those that
 //! follow as they come. An event has the number of its line, so that a client that was disconnected can continue.
@@ -17,6 +17,8 @@ pub enum LogEncoding {
     JsonLines,
     /// Server-sent events with lines in the platform's format.
     EventStream,
+    /// These lines alone.
+    Text,
 }
 
 /// Writes the lines for one client.
@@ -42,7 +44,7 @@ impl LogEncoder {
         };
         let format = match encoding {
             LogEncoding::JsonLines => LogFormat::Json,
-            LogEncoding::EventStream => LogFormat::Heroku,
+            LogEncoding::EventStream | LogEncoding::Text => LogFormat::Heroku,
         };
         Self { encoding, formatter: Formatter::new(format, view), lines: Vec::new() }
     }
@@ -58,7 +60,7 @@ impl LogEncoder {
         match self.encoding {
             // Otherwise the platform's client waits for 3 seconds after the end.
             LogEncoding::EventStream if !tail => out.extend_from_slice(b"retry: 0\n\n"),
-            LogEncoding::EventStream | LogEncoding::JsonLines => {}
+            LogEncoding::EventStream | LogEncoding::JsonLines | LogEncoding::Text => {}
         }
     }
 
@@ -78,13 +80,13 @@ impl LogEncoder {
     pub fn caught_up(&self, out: &mut Vec<u8>) {
         match self.encoding {
             LogEncoding::JsonLines => out.push(b'\n'),
-            LogEncoding::EventStream => {}
+            LogEncoding::EventStream | LogEncoding::Text => {}
         }
     }
 
     fn write(&mut self, block: &LogBlock, number: Option<u64>, out: &mut Vec<u8>) {
         match self.encoding {
-            LogEncoding::JsonLines => self.formatter.render(block, out),
+            LogEncoding::JsonLines | LogEncoding::Text => self.formatter.render(block, out),
             LogEncoding::EventStream => {
                 self.lines.clear();
                 self.formatter.render(block, &mut self.lines);
@@ -137,6 +139,22 @@ mod tests {
             id: 7\ndata: 2026-11-23T05:00:00.000001+00:00 app[web.1]: one\n\n\
             id: 8\ndata: 2026-11-23T05:00:00.000001+00:00 app[web.1]: red\\rover\n\n\
             data: 1970-01-01T00:00:00.000000+00:00 app[api]: ... 1,204 lines skipped\n\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn s10_4_text_has_only_the_lines() {
+        let mut encoder = LogEncoder::new(LogEncoding::Text);
+        let mut out = Vec::new();
+
+        encoder.begin(false, &mut out);
+        encoder.encode(&block(b"one\n\x1b[31mred\rover\n"), 7, &mut out);
+        encoder.caught_up(&mut out);
+        encoder.skipped(1, Timestamp::UNIX_EPOCH, &mut out);
+
+        let expected = "2026-11-23T05:00:00.000001+00:00 app[web.1]: one\n\
+            2026-11-23T05:00:00.000001+00:00 app[web.1]: red\\rover\n\
+            1970-01-01T00:00:00.000000+00:00 app[api]: ... 1 line skipped\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

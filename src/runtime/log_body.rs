@@ -64,7 +64,7 @@ impl LogBody {
                     ready!(self.poll_timer(cx, pause));
                 }
                 FollowTurn::Wait => match self.encoder.encoding() {
-                    LogEncoding::JsonLines => return Poll::Pending,
+                    LogEncoding::JsonLines | LogEncoding::Text => return Poll::Pending,
                     LogEncoding::EventStream => {
                         self.is_for_comment = true;
                         ready!(self.poll_timer(cx, COMMENT_INTERVAL));

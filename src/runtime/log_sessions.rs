@@ -15,6 +15,9 @@ use crate::supervisor::{Refusal, Snapshot, Target};
 /// The type of a log as JSON objects.
 const JSON_LINES: &str = "application/x-ndjson";
 
+/// The type of a log as server-sent events.
+const EVENTS: &str = "text/event-stream";
+
 /// Process types that have dynos from time to time, without being in the Procfile's formation.
 const ONE_OFF_TYPES: [&str; 2] = ["run", "release"];
 
@@ -53,7 +56,8 @@ impl ApiServer {
         self.stream_apart(connection);
         let encoding = match text(headers, ACCEPT.as_str()) {
             Some(accepted) if accepted.contains(JSON_LINES) => LogEncoding::JsonLines,
-            Some(_) | None => LogEncoding::EventStream,
+            Some(accepted) if accepted.contains(EVENTS) => LogEncoding::EventStream,
+            Some(_) | None => LogEncoding::Text,
         };
         let tail = session.tail;
         let query = LogQuery {
@@ -68,7 +72,8 @@ impl ApiServer {
         *response.status_mut() = StatusCode::OK;
         let content_type = match encoding {
             LogEncoding::JsonLines => JSON_LINES,
-            LogEncoding::EventStream => "text/event-stream",
+            LogEncoding::EventStream => EVENTS,
+            LogEncoding::Text => "text/plain; charset=utf-8",
         };
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         Ok(response)

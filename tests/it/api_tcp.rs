@@ -4,89 +4,20 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Command;
-use std::time::Duration;
-
-use serde_json::Value;
 
 use crate::api_faults::connect;
 use crate::app::free_port;
 use crate::detached;
-use crate::harness::{App, Ended, Running, error};
+use crate::harness::{App, Ended, error};
 use crate::running::{names, pid_of, start, stop};
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+use crate::tcp_client::{TcpClient, key_of};
 
 const APP: &str = "web: exec sleep 1000\nworker: echo level $LEVEL; exec sleep 1000\n";
-
-/// A client of the API of a start.
-struct Client {
-    port: u16,
-    key: String,
-}
-
-/// The key in the lines of `dyno env`.
-fn key_of(exports: &str) -> String {
-    let key = exports.lines().find_map(|line| line.strip_prefix("export HEROKU_API_KEY='")?.strip_suffix('\''));
-    key.unwrap().to_owned()
-}
-
-impl Client {
-    /// Starts the app with the API on a free port.
-    fn of(app: &App) -> (Running, Self) {
-        let port = free_port();
-        let running = start(app, ["--api", &port.to_string()]);
-        let exports = app.dyno(["env", "heroku"]).run();
-        exports.expect_end(Ended::Code(0));
-        (running, Self { port, key: key_of(&exports.stdout()) })
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-    }
-
-    /// Sends these bytes and returns everything that comes back.
-    fn raw(&self, bytes: &[u8]) -> String {
-        let mut stream = self.connect();
-        // The start may answer before it has read everything.
-        let _ = stream.write_all(bytes);
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    /// Sends a request with this first line and these headers. Returns the status of the answer and its message.
-    fn status(&self, first: &str, headers: &[&str]) -> (u16, String) {
-        let answer = self.raw(format!("{first} HTTP/1.1\r\n{}\r\n\r\n", headers.join("\r\n")).as_bytes());
-        let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
-        let body: Value = serde_json::from_str(body).unwrap();
-        (head[9..12].parse().unwrap(), body["message"].as_str().unwrap_or_default().to_owned())
-    }
-
-    fn host(&self) -> String {
-        format!("Host: 127.0.0.1:{}", self.port)
-    }
-
-    fn bearer(&self) -> String {
-        format!("Authorization: Bearer {}", self.key)
-    }
-
-    /// Sends a request as the platform's client does, and returns its answer.
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let accept = "Accept: application/vnd.heroku+json; version=3.sdk";
-        let head = [self.host(), self.bearer(), accept.to_owned(), format!("Content-Length: {}", body.len())];
-        let answer = self.raw(format!("{method} {path} HTTP/1.1\r\n{}\r\n\r\n{body}", head.join("\r\n")).as_bytes());
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head[9..12].parse().unwrap(), serde_json::from_str(body).unwrap())
-    }
-}
 
 #[test]
 fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     let app = App::new(APP).file(".env", "LEVEL=one\n");
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let address = format!("http://127.0.0.1:{}", client.port);
     let exports = format!(
         "export HEROKU_HOST='{address}'\nexport HEROKU_API_KEY='{}'\nexport HEROKU_APP='app'\n\
@@ -108,10 +39,16 @@ fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     assert_eq!(client.ask("DELETE", "/apps/app/dynos/web.1", "").0, 202);
     let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"dyno":"worker","lines":100}"#);
     assert_eq!(status, 201);
-    // This needs no key: the address itself is a secret.
+    // Without the key: the address is a secret of its own.
     let path = session["logplex_url"].as_str().unwrap().strip_prefix(&address).unwrap();
-    let log = client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n\r\n", client.host()).as_bytes());
-    assert!(log.contains("text/event-stream") && log.contains("level two"), "{log}");
+    let log = |accept: &str| client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n{accept}\r\n", client.host()).as_bytes());
+    let events = log("Accept: text/event-stream\r\n");
+    assert!(
+        events.contains("text/event-stream") && events.contains("\ndata: ") && events.contains("level two"),
+        "{events}"
+    );
+    let lines = log("Accept: */*\r\n");
+    assert!(lines.contains("text/plain") && !lines.contains("data: ") && lines.contains("level two"), "{lines}");
     let log = stop(&app, running).stderr();
     let said = format!("API at {address}; type `eval \"$(dyno env heroku)\"` to use the `heroku` CLI");
     assert!(log.contains(&said), "{log}");
@@ -120,10 +57,10 @@ fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
 #[test]
 fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let web = pid_of(&app, "web.1");
     let host = client.host();
-    let wrong = r#"the API key is missing or wrong; type `eval "$(dyno env heroku)"` again: each start has a new key"#;
+    let wrong = "the key in the header `Authorization` is missing or wrong";
 
     for key in ["", "x", "undefined", "null", &client.key[1..], &client.key.to_uppercase()] {
         let bearer = format!("Authorization: Bearer {key}");
@@ -133,12 +70,12 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     }
     let guessed = client.status("GET /dyno/log/00000000000000000000000000000000", &[&host]);
     assert_eq!(guessed, (404, "there is no such log session".to_owned()));
-    // The answer comes although no body is sent.
+    // The body is not awaited.
     let announced = ["POST /apps/app/dynos", "POST /dyno/log/x", "GET /dyno/log/x"];
     for first in announced {
         assert_eq!(client.status(first, &[&host, "Content-Length: 99999999999"]).0, 401, "{first}");
     }
-    // If a body is sent, it is not read, and the answer still arrives.
+    // A body that is sent nevertheless is not read, and the answer arrives.
     let head = format!("POST /apps/app/dynos HTTP/1.1\r\n{host}\r\nContent-Length: 1000000\r\n\r\n");
     let answer = client.raw(&[head.into_bytes(), vec![b' '; 1_000_000]].concat());
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with('}'), "{answer}");
@@ -150,7 +87,7 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
 #[test]
 fn s17_3_a_web_page_is_refused_even_if_it_knows_the_key() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let web = pid_of(&app, "web.1");
     let (host, bearer) = (client.host(), client.bearer());
     let restart = "DELETE /apps/app/dynos";
@@ -175,7 +112,7 @@ fn s17_3_a_web_page_is_refused_even_if_it_knows_the_key() {
 #[test]
 fn s17_3_a_smuggled_second_request_is_not_carried_out() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let web = pid_of(&app, "web.1");
     let (host, bearer) = (client.host(), client.bearer());
     let hidden = format!("DELETE /apps/app/dynos HTTP/1.1\r\n{host}\r\n{bearer}\r\n\r\n");
@@ -202,7 +139,7 @@ fn s17_3_a_smuggled_second_request_is_not_carried_out() {
 #[test]
 fn s17_3_the_key_is_new_for_each_start_and_not_on_disk() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     for file in fs::read_dir(app.top().join("run/dyno")).unwrap() {
         let text = fs::read(file.unwrap().path()).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&text).contains(&client.key));
@@ -233,7 +170,7 @@ fn s17_3_a_detached_start_serves_the_api_as_well() {
 #[test]
 fn s17_3_silent_or_departed_clients_do_not_block_others() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
     let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"tail":true}"#);
     assert_eq!(status, 201);
@@ -255,14 +192,14 @@ fn s17_3_silent_or_departed_clients_do_not_block_others() {
 }
 
 #[test]
-fn s17_3_silent_tcp_clients_do_not_replace_one_on_the_unix_socket() {
+fn s17_3_strangers_do_not_replace_a_client_of_the_user() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let mut slow = connect(&app);
     slow.write_all(b"GET /apps/app HTTP/1.1\r\n").unwrap();
 
     let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
-    // Once this last client gets its answer, all of them are connected.
+    // All of them are there once this one, the last, is answered.
     assert_eq!(client.ask("GET", "/account", "").0, 200);
     slow.write_all(b"Host: x\r\n\r\n").unwrap();
 
@@ -300,8 +237,12 @@ fn s17_3_env_says_how_to_start_the_app_with_the_api() {
     nothing.expect_end(Ended::Code(69));
     let running = start(&app, []);
 
-    let hint = "stop it, then start it with `dyno start --api 5050`";
-    app.refuses(&["env", "heroku"], 69, &error("the app was started without `--api`", hint));
+    let fact = "the app does not serve its API over TCP";
+    app.refuses(
+        &["env", "heroku"],
+        69,
+        &error(fact, "stop the app, then start it with the API: `dyno start --api 5050`"),
+    );
 
     stop(&app, running);
 }
@@ -309,12 +250,12 @@ fn s17_3_env_says_how_to_start_the_app_with_the_api() {
 #[test]
 fn s17_3_a_client_that_sends_without_end_is_cut_off() {
     let app = App::new(APP);
-    let (running, client) = Client::of(&app);
+    let (running, client) = TcpClient::of(&app);
     let mut stream = client.connect();
     let head = format!("POST /apps HTTP/1.1\r\n{}\r\nContent-Length: 99999999999\r\n\r\n", client.host());
     stream.write_all(head.as_bytes()).unwrap();
 
-    // All of this could be sent within the two seconds that the server allows, so only its limit on bytes can end it.
+    // Two seconds would be enough for all of it.
     let piece = vec![b' '; 1 << 16];
     let sent = (0..1_000).take_while(|_| stream.write_all(&piece).is_ok()).count();
 
@@ -328,7 +269,7 @@ fn s17_3_only_this_machine_can_connect_and_dynos_do_not_get_the_key() {
     let port = free_port();
     let running = start(&app, ["--api", &format!("127.0.0.1:{port}"), "--log-dir", "log"]);
     let exports = app.dyno(["env", "heroku"]).run().stdout();
-    let client = Client { port, key: key_of(&exports) };
+    let client = TcpClient { port, key: key_of(&exports) };
     assert_eq!(client.ask("GET", "/account", "").0, 200);
 
     assert!(TcpStream::connect(("127.0.0.2", port)).is_err() && TcpStream::connect(("::1", port)).is_err());
@@ -351,7 +292,7 @@ fn s17_3_the_oldest_of_several_starts_with_the_api_is_used() {
     let exports = app.dyno(["env", "heroku"]).run().stdout();
     assert!(exports.contains(&format!("export HEROKU_HOST='http://127.0.0.1:{}'\n", ports[0])), "{exports}");
 
-    // The same start again: the error is that the app is already running, not that the port is in use.
+    // The same line again: the app runs already, whatever else is wrong with it.
     let again = app.dyno(["start", "worker", "--api", &ports[0].to_string()]).run();
     assert!(again.stderr().contains("`worker` is already running"), "{}", again.stderr());
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));

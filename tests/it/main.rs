@@ -15,6 +15,7 @@
 mod addresses;
 mod api_faults;
 mod api_replay;
+mod api_schema;
 mod api_tcp;
 mod app;
 mod app_names;
@@ -141,6 +142,7 @@ mod start_order;
 mod stop_order;
 mod storm;
 mod system_messages;
+mod tcp_client;
 mod terminal;
 mod texts;
 mod usage;

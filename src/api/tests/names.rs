@@ -18,7 +18,7 @@ fn s15_1_the_status_of_a_release_says_how_its_command_ended() {
         (ReleaseStatus::Pending, "pending"),
         (ReleaseStatus::Succeeded, "succeeded"),
         (ReleaseStatus::Failed, "failed"),
-        (ReleaseStatus::Superseded, "superseded"),
+        (ReleaseStatus::Superseded, "expired"),
     ] {
         let releases = Arc::new(vec![release(2), ReleaseInfo { status, ..release(3) }]);
         let all = ReleaseResource::all(&app(), &Snapshot { release: 2, releases, ..running() });

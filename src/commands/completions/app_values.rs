@@ -178,7 +178,8 @@ impl AppValues {
 
     /// The releases of the app that runs here, newest first, each with what made it.
     fn releases(&self) -> Vec<(String, String)> {
-        let releases = self.running_app(&self.which).and_then(|app| app.releases().ok()).unwrap_or_default();
+        let app = self.running_app(&self.which);
+        let releases = app.and_then(|app| app.releases(app.oldest().ok()?).ok()).unwrap_or_default();
         let named = releases.into_iter().map(|release| (format!("v{}", release.version), release.description));
         named.collect()
     }
