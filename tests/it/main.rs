@@ -84,6 +84,8 @@ mod real_apps;
 #[cfg(feature = "real-apps")]
 mod real_apps_checkouts;
 #[cfg(feature = "real-apps")]
+mod real_apps_clients;
+#[cfg(feature = "real-apps")]
 mod real_apps_daemons;
 #[cfg(feature = "real-apps")]
 mod real_apps_databases;
