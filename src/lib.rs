@@ -16,18 +16,18 @@
 //! # Who may import whom
 //!
 //! ```text
-//! model  <-  error, app, logs, watch                                   pure
+//! model  <-  error, app, logs, terminal, watch                         pure
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
-//! model, app, release, supervisor  <-  api                             pure
+//! model, app, release, terminal, supervisor  <-  api                   pure
 //! error  <-  mcp                                                       pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
-//! model, app, error  <-  cli                                           no tokio, no threads
+//! model, app, terminal, error  <-  cli                                 no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
-//! model, error, release, logs, supervisor, watch, smoke, api, guardian, project  <-  runtime
+//! model, error, release, logs, terminal, supervisor, watch, smoke, api, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
 //! model, app, api, cli, error, supervisor, project, runtime, console  <-  client
 //! all of these  <-  commands  <-  main
@@ -75,6 +75,13 @@
 //! With `--api` the same server listens on a TCP port as well, for the `heroku` CLI and other clients.
 //! [`api::TcpAccess`] decides from the head of a request whether it is answered. A `runtime::client_socket` is a
 //! connection of either kind.
+//! For `heroku run`, `runtime::api_run` starts a one-off dyno with streams that `runtime::attached_session` connects with the
+//! client, after `runtime::rendezvous` has met it.
+//!
+//! `dyno attach` and `--focus` are one mechanism with different ends. A `runtime::terminal_input` carries keys to the terminal
+//! of a run; a [`terminal::KeyReader`] decides with one of two tables what they mean. For `dyno attach` the output task of a
+//! dyno records what it writes in a `runtime::dyno_terminal`, and each client reads from there at its own pace, in frames after an
+//! HTTP exchange. [`terminal::ScreenRecord`] draws the last screenful when someone looks, not before.
 //!
 //! `dyno mcp` reads the requests of a program from stdin ([`mcp::read`]). Each tool is a command line that
 //! `commands::mcp` runs with this binary, so that programs get the same answers as people.
@@ -119,6 +126,7 @@
 //! | something that can happen to a dyno | `supervisor::Event` or `Effect`, then follow the compiler |
 //! | something that can be asked of a running formation | `supervisor::Command`, then follow the compiler |
 //! | a resource of the API | `api`, its path in `api::ApiRequest` |
+//! | a mode of a terminal that clients must restore | `terminal::ScreenModes` |
 //! | a tool for programs (`dyno mcp`) | `mcp::ToolKind` |
 //! | something that a command asks of a running app | `client::RunningApp` |
 //! | a reason why an app cannot start | `project::StartPlan`, so that `check` reports it, too |
@@ -143,6 +151,7 @@ pub mod release;
 pub mod reports;
 pub mod smoke;
 pub mod supervisor;
+pub mod terminal;
 pub mod watch;
 
 #[cfg(target_os = "linux")]

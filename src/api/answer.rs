@@ -11,7 +11,7 @@ use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, DynoResource, FormationResource, RateLimitResource, TouchedDynos};
 use super::tcp_access::TcpAccess;
 use super::{AppFacts, AppResource, ReleaseResource};
-use crate::model::{Secret, Usages};
+use crate::model::{DynoName, Secret, Usages};
 use crate::release::ReleaseFacts;
 use crate::supervisor::{Refusal, Reply, Snapshot};
 
@@ -84,6 +84,13 @@ impl AppFacts {
                 Err(error) => error.answer(),
             },
         }
+    }
+
+    /// The answer to a client that gets the streams of a one-off dyno at this address.
+    #[must_use]
+    pub fn attached(&self, dyno: &DynoName, after: &Snapshot, attach_url: String) -> ApiAnswer {
+        let attach_url = Some(attach_url);
+        ApiAnswer::created(&DynoResource { attach_url, ..DynoResource::of_one_off(self, dyno, Some(after)) })
     }
 
     /// The answer to a change that the supervisor has accepted or refused. `after`: the state after that, if the run loop

@@ -29,6 +29,7 @@ mod resources;
 mod run_request;
 mod start_description;
 mod tcp_access;
+mod terminal;
 mod wait;
 mod wait_text;
 mod why;
@@ -59,7 +60,9 @@ pub use resources::{
     AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, RateLimitResource, ReleaseRef,
     RestartedDyno, TouchedDynos, UserRef,
 };
+pub use run_request::AttachedOneOff;
 pub use start_description::{StartDescription, StartKind};
 pub use tcp_access::{ClientHead, TcpAccess, TcpAccessResource};
+pub use terminal::{AttachRequest, CursorResource, ScreenResource};
 pub use wait::{AwaitedDynos, SILENT_FOR, WaitAnswer, WaitCondition, WaitRequest, WaitResult, WaitUntil};
 pub use why::{EndResource, NextRestartResource, ReloadedFiles, WhyReason, WhyResource};

@@ -9,7 +9,8 @@ use super::formation_update::{object, shortened, single, updates};
 use super::grace::grace;
 use super::log_session::{LOG_PATH, LogSession};
 use super::range::ReleaseRange;
-use super::run_request::one_off;
+use super::run_request::{AttachedOneOff, RunAsked, run_asked};
+use super::terminal::AttachRequest;
 use super::wait::WaitRequest;
 use crate::app::Scale;
 use crate::model::{DynoName, EnvChange, ProcessType};
@@ -40,6 +41,13 @@ pub enum Asked {
     See(Resource),
     /// To change something.
     Do(Change),
+    /// To run a command once and get its streams.
+    RunAttached {
+        /// The number for the dyno, if it is free.
+        number: u32,
+        /// The dyno.
+        attached: AttachedOneOff,
+    },
     /// To read the files of the app again.
     Reload,
     /// To run a release again.
@@ -56,6 +64,10 @@ pub enum Asked {
     OpenLog(LogSession),
     /// To read the log. The token of a session.
     ReadLog(String),
+    /// To see the last screenful of a dyno.
+    SeeScreen(DynoName),
+    /// To get the terminal of a dyno.
+    Attach(DynoName, AttachRequest),
 }
 
 /// Something that can be seen.
@@ -237,10 +249,15 @@ impl ApiRequest<'_> {
                 "there are no buildpacks here; type `dyno run sh` for a shell with the environment of the app",
             )),
             ("GET", ["dynos"]) => see(Resource::Dynos),
-            ("POST", ["dynos"]) => {
-                Ok(change(Command::RunOneOff { number: self.one_off_number, one_off: one_off(self.body)? }))
-            }
+            ("POST", ["dynos"]) => Ok(match run_asked(self.body)? {
+                RunAsked::Detached(one_off) => change(Command::RunOneOff { number: self.one_off_number, one_off }),
+                RunAsked::Attached(attached) => Asked::RunAttached { number: self.one_off_number, attached },
+            }),
             ("GET", ["dynos", name]) => see(Resource::Dyno((*name).to_owned())),
+            ("GET", ["dynos", name, "screen"]) => dyno(name).map(Asked::SeeScreen),
+            ("POST", ["dynos", name, "terminal"]) => {
+                Ok(Asked::Attach(dyno(name)?, object(self.body, r#"{"read_only":false,"take":false}"#)?))
+            }
             ("DELETE", ["dynos"]) => self.restart(Target::All),
             ("DELETE", ["dynos", name]) => self.restart(target(name)?),
             ("DELETE", ["formations", name]) => self.restart(type_target(name)?),
@@ -317,6 +334,14 @@ pub fn target(name: &str) -> Result<Target, ApiError> {
     match (ProcessType::new(process_type), index) {
         (Ok(process_type), Some(index)) => Ok(Target::Dyno(DynoName::new(process_type, index))),
         (Ok(_) | Err(_), _) => Err(ApiError::not_found(format!("there is no dyno `{}`", shortened(name)))),
+    }
+}
+
+/// A single dyno.
+fn dyno(name: &str) -> Result<DynoName, ApiError> {
+    match target(name)? {
+        Target::Dyno(name) => Ok(name),
+        Target::All | Target::Type(_) => Err(ApiError::not_found(format!("there is no dyno `{}`", shortened(name)))),
     }
 }
 

@@ -146,7 +146,7 @@ pub struct DynoResource {
     pub updated_at: String,
     /// The same.
     pub created_at: String,
-    /// None: nothing can be attached this way.
+    /// Where its streams are, for the client that has started it. None: in any other answer.
     pub attach_url: Option<String>,
     /// The release it runs.
     pub release: ReleaseRef,

@@ -6,8 +6,15 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use super::formation_update::{object, shortened};
 use crate::app::MAX_VARIABLE_BYTES;
-use crate::model::Environment;
-use crate::release::OneOff;
+use crate::model::{Environment, Focus, Io, PtySize};
+use crate::release::{DynoStreams, OneOff};
+
+/// What the `heroku` CLI appends to the command if it wants to end with the status of the command (`-x`). We do the same
+/// without a shell, which `exit 3` in the command would end before that.
+const REPORTS_EXIT: &str = " ; echo \"\u{ffff} heroku-command-exit-status: $?\"";
+
+/// The size of a terminal if the client does not say it.
+const DEFAULT_SIZE: PtySize = PtySize { rows: 24, cols: 80 };
 
 /// `{"command":"rake db:migrate","attach":false,"env":{"KEY":"value"}}`. The size and the process type of a one-off dyno have
 /// no effect here, so they are not read.
@@ -17,23 +24,57 @@ struct RunRequest {
     #[serde(default)]
     attach: Option<bool>,
     #[serde(default)]
+    force_no_tty: Option<bool>,
+    #[serde(default)]
     env: Option<Map<String, Value>>,
+}
+
+/// A one-off dyno that a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RunAsked {
+    /// In the background.
+    Detached(OneOff),
+    /// The client gets its streams.
+    Attached(AttachedOneOff),
+}
+
+/// A one-off dyno whose streams belong to a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedOneOff {
+    /// The dyno.
+    pub one_off: OneOff,
+    /// Whether the client wants its exit status as the last line of its output.
+    pub reports_exit: bool,
+}
+
+impl AttachedOneOff {
+    /// The line for the exit status, as the `heroku` CLI expects it.
+    #[must_use]
+    pub fn exit_line(status: u8) -> String {
+        format!("\u{ffff} heroku-command-exit-status: {status}\r\n")
+    }
+
+    /// The error if the start cannot give its streams to a client.
+    #[must_use]
+    pub fn unavailable() -> ApiError {
+        // The `heroku` CLI shows the message but not the hint.
+        ApiError::invalid_params(
+            "a one-off dyno with a terminal cannot be started through this API; `dyno run COMMAND` starts it in this \
+             terminal, and `heroku run:detached COMMAND` runs it in the background",
+        )
+    }
 }
 
 /// The one-off dyno that a body asks for.
 ///
 /// # Errors
 /// 400 if the body is not such an object; 422 if it asks for something that cannot be run.
-pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
+pub(super) fn run_asked(body: &[u8]) -> Result<RunAsked, ApiError> {
     let request: RunRequest = object(body, r#"{"command":"rake db:migrate","attach":false}"#)?;
-    if request.attach == Some(true) {
-        // The `heroku` CLI shows the message but not the hint.
-        return Err(ApiError::invalid_params(
-            "a one-off dyno with a terminal cannot be started through the API; `dyno run COMMAND` starts it in this \
-             terminal, and `heroku run:detached COMMAND` runs it in the background",
-        ));
-    }
-    let line = request.command.into_bytes();
+    let (is_attached, has_terminal) = (request.attach == Some(true), request.force_no_tty != Some(true));
+    let reported = request.command.strip_suffix(REPORTS_EXIT).filter(|_| is_attached).map(str::to_owned);
+    let reports_exit = reported.is_some();
+    let line = reported.unwrap_or(request.command).into_bytes();
     if line.trim_ascii().is_empty() {
         return Err(ApiError::invalid_params("the command is empty"));
     }
@@ -45,7 +86,23 @@ pub(super) fn one_off(body: &[u8]) -> Result<OneOff, ApiError> {
         return Err(ApiError::invalid_params(message).with_hint("put it into a script and run the script"));
     }
     let variables = variables(request.env.unwrap_or_default())?;
-    Ok(OneOff { variables, ..OneOff::detached(line) })
+    let one_off = OneOff { variables, ..OneOff::detached(line) };
+    if !is_attached {
+        return Ok(RunAsked::Detached(one_off));
+    }
+    let io = if has_terminal { Io::Pty(size(&one_off.variables)) } else { Io::Pipe };
+    let streams = Some(DynoStreams { io, focus: Focus::Client, stdin_is_empty: false });
+    Ok(RunAsked::Attached(AttachedOneOff { one_off: OneOff { streams, ..one_off }, reports_exit }))
+}
+
+/// The size of the client's terminal, from `LINES` and `COLUMNS`.
+fn size(variables: &Environment) -> PtySize {
+    let number = |name: &str, usual: u16| {
+        let found =
+            variables.get(name.as_bytes()).and_then(|value| std::str::from_utf8(value.reveal()).ok()?.parse().ok());
+        found.filter(|number| *number > 0).unwrap_or(usual)
+    };
+    PtySize { rows: number("LINES", DEFAULT_SIZE.rows), cols: number("COLUMNS", DEFAULT_SIZE.cols) }
 }
 
 /// The variables of an object such as `{"TERM":"xterm","COLUMNS":80}`.
@@ -77,7 +134,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> (u16, String) {
-        let error = one_off(body.as_bytes()).expect_err("refused");
+        let error = run_asked(body.as_bytes()).expect_err("refused");
         (error.status, error.message)
     }
 
@@ -86,13 +143,51 @@ mod tests {
         let body =
             r#"{"attach":false,"command":"echo hi","env":{"TERM":"xterm","COLUMNS":80},"size":"Basic","type":"x"}"#;
 
-        let run = one_off(body.as_bytes()).expect("accepted");
+        let run = run_asked(body.as_bytes()).expect("accepted");
 
         let mut variables = Environment::default();
         variables.set("TERM", "xterm");
         variables.set("COLUMNS", "80");
-        assert_eq!(run, OneOff { variables, ..OneOff::detached(b"echo hi".to_vec()) });
-        assert_eq!(one_off(br#"{"command":"x","env":null}"#), Ok(OneOff::detached(b"x".to_vec())));
+        assert_eq!(run, RunAsked::Detached(OneOff { variables, ..OneOff::detached(b"echo hi".to_vec()) }));
+        let short = run_asked(br#"{"command":"x","env":null}"#);
+        assert_eq!(short, Ok(RunAsked::Detached(OneOff::detached(b"x".to_vec()))));
+    }
+
+    /// The command line, the streams, and whether the exit status is reported.
+    fn attached(body: &str) -> (String, Io, bool) {
+        let Ok(RunAsked::Attached(AttachedOneOff { one_off, reports_exit })) = run_asked(body.as_bytes()) else {
+            panic!("not attached: {body}")
+        };
+        let streams = one_off.streams.expect("streams");
+        assert_eq!((streams.focus, streams.stdin_is_empty), (Focus::Client, false));
+        (String::from_utf8(one_off.line).expect("text"), streams.io, reports_exit)
+    }
+
+    #[test]
+    fn s17_3_an_attached_run_has_the_terminal_of_its_client() {
+        let pty = |rows, cols| Io::Pty(PtySize { rows, cols });
+        for (env, io) in [
+            (r#"{"TERM":"xterm","COLUMNS":132,"LINES":43}"#, pty(43, 132)),
+            (r#"{"COLUMNS":"132","LINES":"0"}"#, pty(24, 132)),
+            (r#"{"COLUMNS":99999,"LINES":"x"}"#, pty(24, 80)),
+            ("null", pty(24, 80)),
+        ] {
+            let body = format!(r#"{{"attach":true,"command":"bash","env":{env}}}"#);
+            assert_eq!(attached(&body), ("bash".to_owned(), io, false), "{env}");
+        }
+        let without = r#"{"attach":true,"command":"cat","force_no_tty":true}"#;
+        assert_eq!(attached(without), ("cat".to_owned(), Io::Pipe, false));
+    }
+
+    #[test]
+    fn s17_3_the_cli_gets_the_exit_status_without_a_shell_that_reports_it() {
+        let body = r#"{"attach":true,"command":"exit 3 ; echo \"\uffff heroku-command-exit-status: $?\""}"#;
+
+        assert_eq!(attached(body), ("exit 3".to_owned(), Io::Pty(DEFAULT_SIZE), true));
+        assert_eq!(AttachedOneOff::exit_line(3), "\u{ffff} heroku-command-exit-status: 3\r\n");
+        let detached = body.replace("true", "false");
+        assert!(matches!(run_asked(detached.as_bytes()), Ok(RunAsked::Detached(one_off)) if one_off.line.len() > 20));
+        assert_eq!(refused(&body.replace("exit 3", "")), (422, "the command is empty".to_owned()));
     }
 
     #[test]
@@ -104,12 +199,6 @@ mod tests {
             (r#"{"command":" "}"#, 422, "the command is empty"),
             (r#"{"command":"a\u0000b"}"#, 422, "the command contains a NUL byte"),
             (&format!(r#"{{"command":"{long}"}}"#), 422, "the command is 131072 bytes long; the limit is 131072"),
-            (
-                r#"{"command":"x","attach":true}"#,
-                422,
-                "a one-off dyno with a terminal cannot be started through the API; `dyno run COMMAND` starts it in this \
-                 terminal, and `heroku run:detached COMMAND` runs it in the background",
-            ),
             (r#"{"command":"x","env":{"A":[]}}"#, 422, "the value of `A` is not text"),
             (r#"{"command":"x","env":{"A=B":"1"}}"#, 422, "`A=B` is not a valid variable"),
             (r#"{"command":"x","env":{"A":"\u0000"}}"#, 422, "`A` is not a valid variable"),

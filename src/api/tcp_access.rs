@@ -22,6 +22,9 @@ pub struct TcpAccess {
     pub port: u16,
     /// What a client has to send.
     pub key: String,
+    /// The file with the certificate of the addresses to which clients of attached one-off dynos connect. None: there are no
+    /// such dynos.
+    pub certificate: Option<String>,
 }
 
 /// The address and the key of the API, as a start sends them to `dyno env`.
@@ -31,6 +34,9 @@ pub struct TcpAccessResource {
     pub url: String,
     /// The key.
     pub key: String,
+    /// The file with the certificate.
+    #[serde(default)]
+    pub certificate: Option<String>,
 }
 
 /// The parts of a request's head that decide whether it is answered.
@@ -72,7 +78,7 @@ impl TcpAccess {
     /// The answer for `dyno env`, with the key.
     #[must_use]
     pub fn resource(&self) -> TcpAccessResource {
-        TcpAccessResource { url: self.url(), key: self.key.clone() }
+        TcpAccessResource { url: self.url(), key: self.key.clone(), certificate: self.certificate.clone() }
     }
 
     /// Decides whether a request is answered.
@@ -138,7 +144,7 @@ mod tests {
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     fn access() -> TcpAccess {
-        TcpAccess { port: 5050, key: KEY.to_owned() }
+        TcpAccess { port: 5050, key: KEY.to_owned(), certificate: None }
     }
 
     fn head<'a>(target: &'a str, host: &'a str, authorization: &'a str) -> ClientHead<'a> {

@@ -139,6 +139,10 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
     match request.asks(&app) {
         Ok(Asked::See(resource)) => app.answer(&resource, &running(), &usages),
         Ok(Asked::Do(change)) => app.answer_change(&change, &reply(&change.command), Some(&running())),
+        Ok(Asked::RunAttached { number, .. }) => {
+            let dyno = DynoName::new(process_type("run"), number);
+            app.attached(&dyno, &running(), "rendezvous://127.0.0.1:50999/tok1".to_owned())
+        }
         Ok(Asked::Why(name)) => ApiAnswer::ok(&app.why(name.as_deref(), &running())),
         Ok(Asked::Reload) => ApiAnswer::ok(&ReloadAnswer::unchanged(2)),
         Ok(Asked::Rollback(key)) => match app.found_release(&key, &running()) {
@@ -157,6 +161,8 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
         }
         // The lines themselves are not JSON.
         Ok(Asked::ReadLog(token)) => ApiAnswer::ok(&token),
+        // Frames are not JSON either.
+        Ok(Asked::SeeScreen(dyno) | Asked::Attach(dyno, _)) => ApiAnswer::ok(&[dyno.to_string()]),
         Err(error) => error.answer(),
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 12] = [
+pub(super) const ONLY_IN_WHOLE: [&str; 14] = [
     "completions",
     "config:get",
     "config:set",
@@ -38,9 +38,12 @@ pub(super) const ONLY_IN_WHOLE: [&str; 12] = [
     "man",
     "mcp",
     "release",
+    // The log names it when a file has changed.
+    "reload",
     "releases",
     "releases:info",
     "rollback",
+    "screen",
     "wait",
 ];
 

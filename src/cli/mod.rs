@@ -2,6 +2,7 @@
 //!
 //! Under the names `foreman` and `honcho` the binary reads the command line of those tools (`drop_in`) into the same types.
 
+mod attach;
 mod check;
 mod completions;
 mod config;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 
+pub use attach::{AttachArgs, ScreenArgs};
 pub use check::CheckArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
@@ -113,6 +115,8 @@ impl Cli {
             CliCommand::Logs(args) => (Some(&before), args.color),
             CliCommand::Ps(_)
             | CliCommand::Ls(_)
+            | CliCommand::Attach(_)
+            | CliCommand::Screen(_)
             | CliCommand::Scale(_)
             | CliCommand::Restart(_)
             | CliCommand::Reload(_)
@@ -186,6 +190,10 @@ pub enum CliCommand {
     Ls(LsArgs),
     /// Show the log of the app that runs here
     Logs(LogsArgs),
+    /// Type into the terminal of a dyno, from any terminal
+    Attach(AttachArgs),
+    /// Print what the terminal of a dyno shows
+    Screen(ScreenArgs),
     /// Change how many dynos run
     #[command(alias = "ps:scale")]
     Scale(ScaleArgs),

@@ -10,13 +10,13 @@ pub const TOOLS: [&str; 5] = ["foreman", "heroku", "honcho", "overmind", "hivemi
 pub enum CommandInstead {
     /// These words in its place.
     Words(&'static [&'static str]),
-    /// The keyboard of the process type that follows.
-    Focus,
+    /// The terminal of the dyno that follows.
+    Attach,
     /// This advice.
     Advice(&'static str),
 }
 
-use CommandInstead::{Advice, Focus, Words};
+use CommandInstead::{Advice, Attach, Words};
 
 /// Commands of other tools. Those of Heroku are also written with a blank: `config set`.
 const COMMANDS: &[(&[&str], CommandInstead)] = &[
@@ -29,7 +29,7 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["status", "top"], Words(&["ps"])),
     (&["log"], Words(&["logs"])),
     (&["tail", "echo"], Words(&["logs", "-t"])),
-    (&["attach", "connect"], Focus),
+    (&["connect"], Attach),
     (&["console"], Advice("type the console's own command, such as `dyno run rails console`")),
     (&["export"], Advice("let the service manager run `dyno start -d /path/to/app`")),
     (&["open"], Advice("`dyno config --explain PORT` shows the ports to open in a browser")),

@@ -173,6 +173,8 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | CliCommand::Logs(_)
         | CliCommand::Ps(_)
         | CliCommand::Ls(_)
+        | CliCommand::Attach(_)
+        | CliCommand::Screen(_)
         | CliCommand::Scale(_)
         | CliCommand::Restart(_)
         | CliCommand::Reload(_)

@@ -20,7 +20,7 @@ use crate::app::some_of;
 use crate::cli::{ProjectArgs, RunningArgs};
 use crate::error::Status;
 use crate::project::reason;
-use crate::runtime::{ANSWERS_WITHIN, ClientRequest, LogReader, RuntimeDirectory};
+use crate::runtime::{ANSWERS_WITHIN, AttachConnection, ClientRequest, LogReader, RuntimeDirectory};
 
 /// How long a release command may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(86_400);
@@ -252,6 +252,21 @@ impl RunningApp {
     /// Reads the log of a session.
     pub(crate) fn open_log(&self, start: &StartDescription, path: &str) -> Result<LogReader, Failure> {
         self.directory.open_log(start, path).map_err(|why| Failure::no_answer(&why, start))
+    }
+
+    /// Attaches to the terminal of a dyno. `path`: relative to the path of the app.
+    pub(crate) fn attach(
+        &self,
+        start: &StartDescription,
+        path: &str,
+        body: &[u8],
+    ) -> Result<AttachConnection, Failure> {
+        let path = format!("/apps/{}/{path}", start.app);
+        let answer = self.directory.attach(start, &path, body).map_err(|why| Failure::no_answer(&why, start))?;
+        answer.map_err(|refusal| match serde_json::from_slice(&refusal.body) {
+            Ok(error) => Failure::answered(refusal.status, error),
+            Err(_) => unreadable(start),
+        })
     }
 
     /// Sends a request to wait. The start answers when the wait is over.

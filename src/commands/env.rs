@@ -2,12 +2,14 @@
 
 use std::env;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::api::TcpAccessResource;
 use crate::cli::{ApiClientName, Cli, EnvArgs, EnvShell};
 use crate::client::{Failure, RunningApp, finish};
+use crate::console::diagnostics::warn;
 use crate::console::stdout;
-use crate::error::{Error, Status};
+use crate::error::{Complaint, Error, Status};
 use crate::runtime;
 use crate::supervisor::Outcome;
 
@@ -15,6 +17,9 @@ use crate::supervisor::Outcome;
 /// a newer version.
 const OFFLINE: [(&str, &str); 3] =
     [("DISABLE_TELEMETRY", "true"), ("HEROKU_SKIP_NEW_VERSION_CHECK", "true"), ("HEROKU_DISABLE_AUTOUPDATE", "1")];
+
+/// Names a file with certificates that Node trusts. The client connects to an attached one-off dyno only over TLS.
+const CERTIFICATES: &str = "NODE_EXTRA_CA_CERTS";
 
 /// Variables that name a proxy. Through a proxy, the client would not reach this machine.
 const PROXIES: [&str; 6] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
@@ -27,9 +32,16 @@ pub(super) fn run(cli: &Cli, args: &EnvArgs) -> Result<Outcome, Error> {
     let found = RunningApp::find(cli.project_before(), &args.running).and_then(|app| access(&app));
     match found {
         Ok((app, access)) => {
+            let of_shell = |name: &str| env::var(name).ok();
             let variables = match args.client {
-                ApiClientName::Heroku => of_heroku(&app, &access, |name| env::var(name).ok()),
+                ApiClientName::Heroku => of_heroku(&app, &access, of_shell),
             };
+            if let Some(others) = access.certificate.as_ref().and_then(|path| other_certificates(path, of_shell)) {
+                let fact = format!("`heroku run` cannot connect, because {CERTIFICATES} is `{others}`");
+                let hint =
+                    "`heroku run:detached` and `dyno run` work; or `unset NODE_EXTRA_CA_CERTS`, then type this again";
+                warn(&Complaint::new(fact, hint));
+            }
             stdout::write(&lines(&variables, args.shell))
         }
         Err(failure) => Ok(finish(&args.running, Err(failure))),
@@ -68,6 +80,8 @@ fn of_heroku(
         // The client also sends the key to this address, and waits for an answer. The default is another machine.
         ("HEROKU_PARTICLEBOARD_URL", access.url.clone()),
     ];
+    let trusted = access.certificate.iter().filter(|path| other_certificates(path, &variable).is_none());
+    variables.extend(trusted.map(|path| (CERTIFICATES, path.clone())));
     variables.extend(OFFLINE.map(|(name, value)| (name, value.to_owned())));
     if PROXIES.iter().any(|name| variable(name).is_some_and(|value| !value.is_empty())) {
         let others = NO_PROXY.into_iter().find_map(|name| variable(name).filter(|others| !others.is_empty()));
@@ -79,6 +93,12 @@ fn of_heroku(
         variables.extend(NO_PROXY.map(|name| (name, direct.clone())));
     }
     variables
+}
+
+/// The file that the shell names for this, if it is not one of ours: other programs in this terminal may need it.
+fn other_certificates(ours: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let directory = |path: &str| Path::new(path).parent().map(Path::to_owned);
+    variable(CERTIFICATES).filter(|others| !others.is_empty() && directory(others) != directory(ours))
 }
 
 fn lines(variables: &[(&'static str, String)], shell: EnvShell) -> String {
@@ -100,7 +120,7 @@ mod tests {
     use super::*;
 
     fn access() -> TcpAccessResource {
-        TcpAccessResource { url: "http://127.0.0.1:5050".to_owned(), key: "k".to_owned() }
+        TcpAccessResource { url: "http://127.0.0.1:5050".to_owned(), key: "k".to_owned(), certificate: None }
     }
 
     #[test]
@@ -128,6 +148,23 @@ mod tests {
         for known in ["a, 127.0.0.1", "*"] {
             assert_eq!(direct(&[("HTTP_PROXY", "http://proxy"), ("NO_PROXY", known)]), Some(known.to_owned()));
         }
+    }
+
+    #[test]
+    fn s17_3_certificates_that_other_programs_need_stay() {
+        let access = TcpAccessResource { certificate: Some("/run/dyno/b.crt".to_owned()), ..access() };
+        let set = |before: Option<&str>| {
+            let of_shell = |name: &str| before.filter(|_| name == CERTIFICATES).map(str::to_owned);
+            let variables = of_heroku("shop", &access, of_shell);
+            variables.into_iter().find(|(name, _)| *name == CERTIFICATES).map(|(_, path)| path)
+        };
+
+        for replaced in [None, Some(""), Some("/run/dyno/a.crt")] {
+            assert_eq!(set(replaced).as_deref(), Some("/run/dyno/b.crt"), "{replaced:?}");
+        }
+        assert_eq!(set(Some("/etc/corp.pem")), None);
+        let without = TcpAccessResource { certificate: None, ..access };
+        assert!(of_heroku("shop", &without, |_| None).iter().all(|(name, _)| *name != CERTIFICATES));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A command that starts dynos prints only diagnostics before the first spawn and after the last exit; `main` prints errors
 //! and ends the process.
 
+mod attach;
 mod check;
 mod completions;
 mod config;
@@ -23,6 +24,7 @@ mod restart;
 mod rollback;
 mod run_detached;
 mod scale;
+mod screen;
 mod smoke;
 mod start;
 mod stop;
@@ -68,6 +70,8 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         CliCommand::Logs(args) => logs::run(cli, args),
         CliCommand::Ps(args) => ps::run(cli, args),
         CliCommand::Ls(args) => ls::run(args),
+        CliCommand::Attach(args) => Ok(attach::run(cli, args)),
+        CliCommand::Screen(args) => screen::run(cli, args),
         CliCommand::Scale(args) => scale::run(cli, args),
         CliCommand::Restart(args) => restart::run(cli, args),
         CliCommand::Reload(args) => reload::run(cli, args),

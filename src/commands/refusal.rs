@@ -113,9 +113,9 @@ fn for_other_tool(stray: &StrayWord, instead: CommandInstead, types: &[String]) 
             line.splice(stray.at..=stray.at, words.iter().map(OsString::from));
             format!("did you mean `{}`?", shown_as_dyno(line))
         }
-        CommandInstead::Focus => {
+        CommandInstead::Attach => {
             let named = arguments.first().copied().or_else(|| types.first().map(String::as_str)).unwrap_or("web");
-            format!("`dyno start --focus {named}` connects the keyboard to that dyno")
+            format!("did you mean `dyno attach {named}`?")
         }
         CommandInstead::Advice(advice) => about_key(advice, &arguments),
     }

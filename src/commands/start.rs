@@ -49,7 +49,7 @@ use crate::release::Blueprint;
 use crate::runtime::identity::{random_hex, release_user};
 use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
 use crate::settings::{Look, Settings, known_types};
-use crate::supervisor::{Lifetime, Outcome, Plan, Policy};
+use crate::supervisor::{FocusAdvice, Lifetime, Outcome, Plan, Policy};
 
 /// The size of a dyno's terminal if `dyno` itself has no terminal.
 const DEFAULT_TERMINAL: PtySize = PtySize { rows: 24, cols: 80 };
@@ -110,7 +110,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
     let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
     let types = files.types.clone();
-    let policy = policy(scope, &settings, &types, cli.dialect, launch.is_some())?;
+    let mut policy = policy(scope, &settings, &types, cli.dialect, launch.is_some())?;
     if let Scope::Smoke(request) = scope {
         request.check_types(&types)?;
     }
@@ -161,6 +161,9 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         }
         Scope::Release(_) => None,
     };
+    if api.is_some() && scope.can_attach(cli.dialect) {
+        policy.terminal_advice = FocusAdvice::Attach;
+    }
     let forgotten = checkout.remember();
     // Only now: after these lines about the start, no error may prevent it.
     no_process_table.iter().for_each(warn);
@@ -205,6 +208,7 @@ fn policy(
     let mut policy = settings.life.policy(&settings.look, types)?;
     policy.stop_advice = scope.stop_advice(dialect);
     policy.focus_advice = scope.focus_advice(dialect);
+    policy.terminal_advice = policy.focus_advice;
     policy.shows_addresses = scope.shows_addresses(dialect);
     if is_detached {
         policy.lifetime = Lifetime::Detached;

@@ -104,6 +104,7 @@ const CONTINUE: u32 = 5;
 const RESIZED: u32 = 6;
 const USR1: u32 = 7;
 const USR2: u32 = 8;
+const FROM_TERMINAL: u32 = 9;
 
 impl Request {
     /// The kind, which goes into the header, and the payload.
@@ -133,6 +134,7 @@ impl Request {
                     RunOrder::Pause => (PAUSE, 0),
                     RunOrder::Continue => (CONTINUE, 0),
                     RunOrder::Resized => (RESIZED, 0),
+                    RunOrder::FromTerminal { signal } => (FROM_TERMINAL, signal),
                     RunOrder::Usr1 => (USR1, 0),
                     RunOrder::Usr2 => (USR2, 0),
                 };
@@ -180,6 +182,7 @@ impl Request {
                     PAUSE => RunOrder::Pause,
                     CONTINUE => RunOrder::Continue,
                     RESIZED => RunOrder::Resized,
+                    FROM_TERMINAL => RunOrder::FromTerminal { signal },
                     USR1 => RunOrder::Usr1,
                     USR2 => RunOrder::Usr2,
                     _ => return None,

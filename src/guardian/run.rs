@@ -185,6 +185,7 @@ impl Run {
             RunOrder::Pause => self.signal(libc::SIGSTOP, processes),
             RunOrder::Continue => self.signal(libc::SIGCONT, processes),
             RunOrder::Resized => self.signal(libc::SIGWINCH, processes),
+            RunOrder::FromTerminal { signal } => self.signal(signal, &[]),
             RunOrder::Usr1 => self.signal_sparing_shell(libc::SIGUSR1, processes),
             RunOrder::Usr2 => self.signal_sparing_shell(libc::SIGUSR2, processes),
         }

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::protocol::SpawnRequest;
-use crate::model::{DynoSpec, Focus, Launch};
+use crate::model::{DynoSpec, Focus, Io, Launch};
 
 pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     let terminated = |parts: &[&[u8]]| {
@@ -18,7 +18,10 @@ pub(super) fn spawn_request(spec: &DynoSpec) -> SpawnRequest {
     };
     SpawnRequest {
         own_shell: spec.launch.shell_leads(),
-        controlling: spec.focus == Focus::Keyboard,
+        controlling: match (spec.focus, spec.io) {
+            (Focus::Keyboard, _) | (Focus::Client, Io::Pty(_)) => true,
+            (Focus::Client, Io::Pipe | Io::Inherit) | (Focus::Elsewhere | Focus::Stdin, _) => false,
+        },
         dyno: spec.dyno.to_string(),
         port: spec
             .environment

@@ -84,6 +84,35 @@ impl TerminalModes {
         key.filter(|key| makes_signals && *key != libc::_POSIX_VDISABLE)
     }
 
+    /// The signal that the terminal sends to its foreground processes for this key. None: the key is text.
+    #[must_use]
+    pub fn signal_of(&self, key: u8) -> Option<i32> {
+        let makes_signals = LocalFlags::from_bits_retain(self.local).contains(LocalFlags::ISIG);
+        let signals =
+            [(Character::VINTR, libc::SIGINT), (Character::VQUIT, libc::SIGQUIT), (Character::VSUSP, libc::SIGTSTP)];
+        let is_key = |character: Character| self.characters.get(character as usize) == Some(&key);
+        let found = signals.into_iter().find(|(character, _)| is_key(*character)).map(|(_, signal)| signal);
+        found.filter(|_| makes_signals && key != libc::_POSIX_VDISABLE)
+    }
+
+    /// Whether a program reads single keys, or draws a line that is being typed itself.
+    #[must_use]
+    pub fn gives_single_keys(&self) -> bool {
+        !LocalFlags::from_bits_retain(self.local).contains(LocalFlags::ICANON)
+    }
+
+    /// Whether what is written is passed on unchanged, as [`raw`](Self::raw) with `output_too` does.
+    #[must_use]
+    pub fn has_raw_output(&self) -> bool {
+        !OutputFlags::from_bits_retain(self.output).contains(OutputFlags::OPOST)
+    }
+
+    /// Whether typed keys are shown. If not, and they come in whole lines, a program asks for a password.
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        LocalFlags::from_bits_retain(self.local).contains(LocalFlags::ECHO)
+    }
+
     pub(super) fn encode(&self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         let flags = [self.input, self.output, self.local];
@@ -158,9 +187,13 @@ mod tests {
     fn the_interrupt_key_is_the_one_the_user_has_set() {
         let mut modes = cooked();
         assert_eq!(modes.interrupt_key(), Some(3));
+        assert_eq!([3, 0x1c, 0x1a, 4].map(|key| modes.signal_of(key)), [Some(2), Some(3), Some(20), None]);
 
         modes.characters[Character::VINTR as usize] = 24;
         assert_eq!(modes.interrupt_key(), Some(24));
         assert_eq!(modes.raw(false).interrupt_key(), None);
+        assert_eq!((modes.signal_of(3), modes.signal_of(24)), (None, Some(2)));
+        assert_eq!(modes.raw(false).signal_of(24), None);
+        assert_eq!((modes.gives_single_keys(), modes.raw(false).gives_single_keys()), (false, true));
     }
 }

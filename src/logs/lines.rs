@@ -20,6 +20,8 @@ mod tests;
 #[cfg(test)]
 mod tools;
 
+pub use prompt::UnfinishedLine;
+
 const ESC: u8 = 0x1b;
 const BACKSPACE: u8 = 0x08;
 const CR: u8 = b'\r';

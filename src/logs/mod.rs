@@ -39,7 +39,7 @@ pub use format::{Formatter, LogFormat, Passing, TextOptions, View};
 pub use history::{HISTORY_BYTES, HISTORY_LINES, History};
 pub use incomplete::unfinished_bytes;
 pub use json_line::line_of_json;
-pub use lines::{LineMode, Lines};
+pub use lines::{LineMode, Lines, UnfinishedLine};
 pub use log_filter::{LogFilter, Speaker};
 pub use open_line::OpenLine;
 pub use palette::{Color, Palette};

@@ -26,6 +26,8 @@ pub enum Focus {
     Keyboard,
     /// It reads the stdin of `dyno`, which is not a terminal.
     Stdin,
+    /// All its streams belong to a client of the API (S17.3). If they are a terminal, it controls the session.
+    Client,
 }
 
 /// The size of a terminal in character cells.

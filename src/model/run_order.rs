@@ -23,6 +23,11 @@ pub enum RunOrder {
     Continue,
     /// SIGWINCH.
     Resized,
+    /// The signal of a key, to the group of the leader: what a terminal does if it controls the session.
+    FromTerminal {
+        /// The signal number.
+        signal: i32,
+    },
     /// SIGUSR1, except to a leader that is `dyno`'s own `sh`.
     Usr1,
     /// SIGUSR2, except to a leader that is `dyno`'s own `sh`.

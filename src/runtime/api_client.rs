@@ -122,7 +122,7 @@ fn interim(bytes: &[u8]) -> Option<(String, usize)> {
 }
 
 /// The answer, once it is complete.
-fn whole(bytes: &[u8]) -> Option<ClientAnswer> {
+pub(super) fn whole(bytes: &[u8]) -> Option<ClientAnswer> {
     let head_end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
     let head = std::str::from_utf8(bytes.get(..head_end)?).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;

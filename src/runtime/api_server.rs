@@ -22,13 +22,14 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::app_files::AppFiles;
+use super::attach_session::AttachSession;
 use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_socket::ClientSocket;
 use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
 use super::log_archive::LogArchive;
 use super::output::at;
-use super::{ApiStart, Ending, RegisteredStart, Reload};
+use super::{ApiStart, Ending, RegisteredStart, Reload, TlsIdentity};
 use crate::api::{ApiError, AppFacts, LastRun, LogSessions, ReloadedFiles};
 use crate::guardian::unmap_unchanged_pages;
 use crate::supervisor::Snapshot;
@@ -62,6 +63,8 @@ pub(super) struct Connection {
     pub(super) arrived: Notify,
     /// Its place is needed.
     replaced: Notify,
+    /// What it carries after its answer.
+    pub(super) session: RefCell<Option<AttachSession>>,
 }
 
 impl Connection {
@@ -84,7 +87,7 @@ pub(super) struct ApiServer {
     /// Held while the files of the app are read and the release that they describe is passed on.
     pub(super) reading: Mutex<()>,
     /// How many bytes clients have taken.
-    taken: Rc<Cell<u64>>,
+    pub(super) taken: Rc<Cell<u64>>,
     /// Notified of each release that was accepted.
     pub(super) deployed: Notify,
     /// The release whose files restart process types. The largest number: no files do.
@@ -103,7 +106,12 @@ pub(super) struct ApiServer {
     /// Oldest first.
     connections: RefCell<Vec<Rc<Connection>>>,
     /// A connection has ended, or waits for dynos.
-    has_room: Notify,
+    pub(super) has_room: Notify,
+    /// With what clients of attached one-off dynos are met.
+    pub(super) tls: Option<Rc<TlsIdentity>>,
+    /// How many such dynos there are, and how many of their clients have connected.
+    pub(super) attached: Rc<Cell<usize>>,
+    pub(super) talking: Cell<usize>,
 }
 
 impl ApiServer {
@@ -129,6 +137,9 @@ impl ApiServer {
             archive,
             connections: RefCell::default(),
             has_room: Notify::new(),
+            tls: start.tls.map(Rc::new),
+            attached: Rc::default(),
+            talking: Cell::default(),
         })
     }
 
@@ -201,7 +212,7 @@ impl ApiServer {
             ConnectionProgress::Answering | ConnectionProgress::Waiting | ConnectionProgress::Streaming => true,
             ConnectionProgress::Receiving | ConnectionProgress::Leaving => false,
         };
-        self.connections.borrow().iter().any(|open| is_answer(open.progress.get()))
+        self.talking.get() > 0 || self.connections.borrow().iter().any(|open| is_answer(open.progress.get()))
     }
 
     /// Makes room for a connection.
@@ -221,8 +232,8 @@ impl ApiServer {
             self.has_room.notified().await;
         }
         let progress = Rc::new(Cell::new(ConnectionProgress::Receiving));
-        let connection =
-            Rc::new(Connection { progress, socket: Rc::new(socket), arrived: Notify::new(), replaced: Notify::new() });
+        let (arrived, replaced, session) = (Notify::new(), Notify::new(), RefCell::default());
+        let connection = Rc::new(Connection { progress, socket: Rc::new(socket), arrived, replaced, session });
         self.connections.borrow_mut().push(Rc::clone(&connection));
         connection
     }
@@ -242,7 +253,7 @@ impl ApiServer {
         self.has_room.notify_waiters();
     }
 
-    /// Records that a connection gets the log, so that it does not keep others out.
+    /// Records that a connection gets the log or a terminal, so that it does not keep others out.
     pub(super) fn stream_apart(&self, connection: &Connection) {
         connection.progress.set(ConnectionProgress::Streaming);
         self.has_room.notify_waiters();
@@ -253,6 +264,11 @@ impl ApiServer {
         if let Some(refusal) = refusal {
             // If there is no room for so few bytes, the client reads nothing anyway.
             let _ = connection.socket.try_write(&whole(&refusal.answer()));
+        }
+        let session = connection.session.take();
+        if let Some(session) = session {
+            self.stream_apart(&connection);
+            session.run(&connection.socket).await;
         }
         connection.progress.set(ConnectionProgress::Leaving);
         self.has_room.notify_waiters();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RANGE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RANGE, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use super::client_stream::ConnectionProgress;
 use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
+use super::terminal_requests::TERMINAL_PROTOCOL;
 use super::usage::usage_of;
 use crate::api::{
     ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ClientHead, ReplayKey, WaitRequest, may_have_ids,
@@ -44,7 +45,10 @@ impl ApiServer {
             Err(error) => Err(error),
         };
         connection.progress.set(ConnectionProgress::Answering);
-        connection.arrived.notify_one();
+        // What a client sends after a request for a terminal is not thrown away.
+        if !is_for_terminal(&head) {
+            connection.arrived.notify_one();
+        }
         let answer = match body {
             Ok(body) => self.answer(&head, &body, connection).await,
             Err(error) => Err(error),
@@ -97,6 +101,12 @@ impl ApiServer {
                 let carried_out = async move { server.change(&change).await.unwrap_or_else(|error| error.answer()) };
                 self.changes.once(replay_key(head), carried_out).await?
             }
+            Asked::RunAttached { number, attached } => {
+                let server = Rc::clone(&self);
+                let carried_out =
+                    async move { server.run_attached(number, attached).await.unwrap_or_else(|error| error.answer()) };
+                self.changes.once(replay_key(head), carried_out).await?
+            }
             Asked::Rollback(release) => {
                 let server = Rc::clone(&self);
                 let carried_out = async move { server.rollback(&release).await.unwrap_or_else(|error| error.answer()) };
@@ -118,6 +128,8 @@ impl ApiServer {
                 let snapshot = self.ask(ApiCall::Snapshot).await?;
                 self.open_log(session, &head.headers, &snapshot)?
             }
+            Asked::SeeScreen(dyno) => self.see_screen(&dyno, connection).await?,
+            Asked::Attach(dyno, request) => return self.attach(dyno, request, &head.headers, connection).await,
             Asked::ReadLog(token) => return self.read_log(&token, &head.headers, connection),
         };
         Ok(response(answer))
@@ -255,6 +267,11 @@ impl ApiServer {
     pub(super) async fn ask<T>(&self, call: impl FnOnce(oneshot::Sender<T>) -> ApiCall) -> Result<T, ApiError> {
         calls::ask(&self.calls, call).await.ok_or_else(ApiError::ending)
     }
+}
+
+/// Whether the connection may carry something else after the answer.
+fn is_for_terminal(head: &Parts) -> bool {
+    text(&head.headers, UPGRADE.as_str()) == Some(TERMINAL_PROTOCOL) && head.uri.path().ends_with("/terminal")
 }
 
 /// Identifies a request, in case it is sent again.

@@ -13,9 +13,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::attached_run::AttachedRun;
+use super::dyno_terminal::DynoTerminal;
 use super::run_loop::Runtime;
+use super::terminal_calls::NoTerminal;
 use crate::api::{WaitAnswer, WaitCondition};
-use crate::model::DynoName;
+use crate::model::{DynoName, RunId};
 use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};
 
 /// The most calls that are sent but not received yet. Further callers wait.
@@ -31,6 +34,28 @@ pub(super) enum ApiCall {
     Say(String, oneshot::Sender<()>),
     /// Answer as soon as the archive has everything that the dynos wrote before this call.
     Settle(oneshot::Sender<()>),
+    /// The run of a one-off dyno whose streams belong to a client.
+    TakeAttached(DynoName, oneshot::Sender<Option<Rc<AttachedRun>>>),
+    /// The client of this run has come, so it begins.
+    BeginAttached(Rc<AttachedRun>, oneshot::Sender<()>),
+    /// The terminal of a dyno.
+    Terminal(DynoName, oneshot::Sender<Result<Rc<DynoTerminal>, NoTerminal>>),
+    /// The size that is wanted for the terminal of a dyno has changed.
+    FitTerminal {
+        /// Whose.
+        dyno: DynoName,
+        /// Answered when the terminal has its size.
+        done: Option<oneshot::Sender<()>>,
+    },
+    /// A key was pressed that means this signal.
+    SignalTerminal {
+        /// For which run.
+        run: RunId,
+        /// The number of the signal.
+        signal: i32,
+        /// Answered when the signal is on its way.
+        done: oneshot::Sender<()>,
+    },
     /// The state of all dynos as soon as a condition holds. Dropping the receiver ends the wait.
     Wait {
         /// The condition. It sees every state from now on.
@@ -176,6 +201,14 @@ impl Runtime {
             ApiCall::Snapshot(answer) => {
                 let _ = answer.send(self.supervisor.snapshot());
             }
+            ApiCall::TakeAttached(dyno, answer) => {
+                let _ = answer.send(self.attached.take(&dyno));
+            }
+            // The loop sends its spawn after this.
+            ApiCall::BeginAttached(attached, answer) => {
+                attached.meet();
+                let _ = answer.send(());
+            }
             ApiCall::Say(text, answer) => {
                 for line in text.lines() {
                     self.system_line(line.to_owned());
@@ -185,6 +218,17 @@ impl Runtime {
             ApiCall::Settle(answer) => {
                 self.outputs.carry_out_orders().await;
                 let _ = answer.send(());
+            }
+            ApiCall::Terminal(dyno, answer) => {
+                let _ = answer.send(self.terminal_of(&dyno));
+            }
+            ApiCall::FitTerminal { dyno, done } => {
+                self.fit_terminal(&dyno);
+                let _ = done.map(|done| done.send(()));
+            }
+            ApiCall::SignalTerminal { run, signal, done } => {
+                self.signal_terminal(run, signal);
+                let _ = done.send(());
             }
             ApiCall::Wait { is_decided, depends_on, answer } => {
                 self.calls.waits.push(OpenWait { is_decided, depends_on, answer });

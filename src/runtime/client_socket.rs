@@ -69,6 +69,14 @@ impl ClientSocket {
         }
     }
 
+    /// The process of the client, if the system says which.
+    pub(super) fn peer_pid(&self) -> Option<i32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok()?.pid(),
+            Self::Tcp(_) => None,
+        }
+    }
+
     pub(super) fn needs_key(&self) -> bool {
         match self {
             Self::Unix(_) => false,

@@ -35,7 +35,7 @@ pub(super) enum ConnectionProgress {
     Answering,
     /// It waits for something that may take long.
     Waiting,
-    /// It gets the log, and may read it as slowly as it likes.
+    /// It gets the log or a terminal, and may read it as slowly as it likes.
     Streaming,
     /// Its answer is sent, but it has not closed the connection yet.
     Leaving,

@@ -4,18 +4,20 @@
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 
+use super::attached_run::RunStreams;
 use super::guardian_orders::Signalled;
-use super::output_orders::Order;
+use super::output_orders::{Order, RunTerminal};
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
 use super::{signals, terminal};
-use crate::guardian::{Lost, family_of, set_terminal_size};
+use crate::guardian::{Lost, family_of, set_terminal_size, terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, RunOrder, RunReport, SpawnFailure, SpawnSpec};
 use crate::smoke::SmokePhase;
@@ -26,11 +28,17 @@ impl Runtime {
         match effect {
             Effect::Spawn(spec) => {
                 self.outputs.open(&spec.spec.dyno);
+                if spec.spec.focus == Focus::Client {
+                    self.attached.expect(spec.run, &spec.spec.dyno);
+                }
                 self.orders.spawn(spec);
             }
             Effect::Signal { run, signal } => match self.orders.signal(run, signal) {
                 Signalled::Continues => {}
-                Signalled::NeverStarts => self.events.push_back(Event::Run(run, RunReport::Gone)),
+                Signalled::NeverStarts => {
+                    self.attached.follow(run, &RunReport::Gone);
+                    self.events.push_back(Event::Run(run, RunReport::Gone));
+                }
             },
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
@@ -42,6 +50,9 @@ impl Runtime {
             Effect::Reply { request, result } => self.calls.reply(request, result),
             Effect::Retire { dyno } => {
                 self.outputs.retire(&dyno);
+                if let Some(terminal) = self.terminals.remove(&dyno) {
+                    terminal.retire("it was removed");
+                }
                 self.last_notice_about.take_if(|about| *about == dyno);
             }
             Effect::Suspend => self.suspend(),
@@ -74,10 +85,13 @@ impl Runtime {
     }
 
     /// Sends the orders to the guardian, as far as it has answered earlier ones and the earlier output of the dynos is shown:
-    /// while nothing reads our output, the dynos wait (S7.5).
+    /// while nothing reads our output, the dynos wait (S7.5). Some wait for their clients, too (S17.3).
     pub(super) fn send_orders(&mut self) -> Result<(), Lost> {
         self.send_signals()?;
-        while let Some(spec) = self.orders.next_spawn(|dyno| self.outputs.is_ready(dyno)) {
+        while let Some(spec) = self
+            .orders
+            .next_spawn(|spawn| self.outputs.is_ready(&spawn.spec.dyno) && self.attached.may_begin(spawn.run))
+        {
             self.spawn(spec);
             // The guardian starts it while the streams of the next one are created.
             self.link.guardian.flush()?;
@@ -105,12 +119,19 @@ impl Runtime {
             let ours = streams.ours.map(Receiver::from_owned_fd_unchecked).transpose();
             let ours = ours.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))?;
             let theirs = if spec.spec.stdin_is_empty { with_empty_stdin(streams.theirs)? } else { streams.theirs };
-            Ok((ours.map(Rc::new), theirs, streams.kept_open))
+            Ok((ours, streams.input, theirs, streams.kept_open))
         });
         let requested = match opened {
-            Ok((stream, theirs, kept_open)) => {
+            Ok((ours, input, theirs, kept_open)) => {
+                let stream = match (spec.spec.focus, ours) {
+                    (Focus::Client, Some(output)) => {
+                        self.attached.open(run, RunStreams { output, input });
+                        None
+                    }
+                    (Focus::Client | Focus::Elsewhere | Focus::Keyboard | Focus::Stdin, ours) => ours.map(Rc::new),
+                };
                 let sent = self.link.guardian.spawn(&spec, theirs);
-                sent.map(|()| LiveRun { spec, stream, _kept_open: kept_open, pid: None })
+                sent.map(|()| LiveRun { spec, stream, kept_open, pid: None })
             }
             Err(errno) => Err(SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()))),
         };
@@ -121,17 +142,26 @@ impl Runtime {
             }
             Err(why) => {
                 self.readiness.forget(run);
-                self.events.push_back(Event::Run(run, RunReport::SpawnFailed(why)));
+                let report = RunReport::SpawnFailed(why);
+                self.attached.follow(run, &report);
+                self.events.push_back(Event::Run(run, report));
             }
         }
     }
 
     /// The size of a dyno's terminal: ours, less the columns of the prefix if its lines have one.
     fn terminal_size(&self, spec: &DynoSpec) -> Option<PtySize> {
+        let attached = self.terminals.get(&spec.dyno).and_then(|terminal| terminal.wanted_size());
+        attached.filter(|_| spec.focus == Focus::Elsewhere).or_else(|| self.usual_size(spec))
+    }
+
+    fn usual_size(&self, spec: &DynoSpec) -> Option<PtySize> {
         match (spec.focus, &self.keyboard) {
             (Focus::Keyboard, Some(keyboard)) => terminal::full_size(keyboard.terminal()),
             (Focus::Keyboard | Focus::Stdin, _) => terminal::own_terminal_size(),
             (Focus::Elsewhere, _) => terminal::dyno_size(self.prefix_columns),
+            // The client has said its size once and for all.
+            (Focus::Client, _) => None,
         }
     }
 
@@ -141,11 +171,13 @@ impl Runtime {
                 RunStdin::Keyboard { modes: keyboard.user_modes(), is_shown_raw: keyboard.shares_output() }
             }
             (Focus::Stdin, _) => RunStdin::OwnStdin,
+            (Focus::Client, _) => RunStdin::Client,
             (Focus::Elsewhere, _) | (Focus::Keyboard, None) => RunStdin::Stdin(self.stdin),
         }
     }
 
     pub(super) fn open_stream(&mut self, run: RunId) {
+        let terminal = self.run_terminal(run);
         let Some(live) = self.runs.get(&run) else { return };
         let Some(stream) = &live.stream else { return };
         if let (Focus::Keyboard, Some(keyboard)) = (live.spec.spec.focus, &mut self.keyboard) {
@@ -164,13 +196,27 @@ impl Runtime {
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
-        self.outputs.order(&live.spec.spec.dyno, Order::Open(run, Rc::clone(stream), mode));
+        let stream = Rc::clone(stream);
+        self.outputs.order(&live.spec.spec.dyno, Order::Open { run, stream, mode, terminal });
+    }
+
+    /// Where the output of a run is recorded. None: it has no terminal.
+    fn run_terminal(&mut self, run: RunId) -> Option<RunTerminal> {
+        let spec = Arc::clone(&self.runs.get(&run)?.spec.spec);
+        let Io::Pty(size) = spec.io else { return None };
+        if spec.focus == Focus::Client {
+            return None;
+        }
+        let size = self.terminal_size(&spec).unwrap_or(size);
+        Some(RunTerminal { terminal: self.known_terminal(&spec, size), size })
     }
 
     fn notify(&mut self, notice: Notice) {
         let Some(text) = notice.kind.text(self.notices) else { return };
         let has_failed = matches!(notice.kind, NoticeKind::CommandNotFound | NoticeKind::CommandNotExecutable);
         match notice.about {
+            // They point to the output, which only the client has.
+            About::Dyno(dyno) if has_failed && self.spec_of(&dyno).is_some_and(|spec| spec.focus == Focus::Client) => {}
             About::Dyno(dyno) => {
                 self.outputs.open(&dyno);
                 self.outputs.order(&dyno, Order::Notice(text));
@@ -198,17 +244,28 @@ impl Runtime {
     }
 
     pub(super) fn resize(&mut self) {
-        for (run, live) in &self.runs {
-            let Some(size) = self.terminal_size(&live.spec.spec) else { continue };
-            if let (Io::Pty(_), Some(stream)) = (live.spec.spec.io, &live.stream) {
-                // Fails if the last process of the terminal is gone; then the size does not matter.
-                let _ = set_terminal_size(stream.as_ref(), size);
-                self.outputs.order(&live.spec.spec.dyno, Order::Resize(screen_size(size)));
-                // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
-                if live.spec.spec.focus != Focus::Keyboard {
-                    self.link.guardian.order(*run, RunOrder::Resized);
-                }
-            }
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for run in runs {
+            self.resize_run(run);
+        }
+    }
+
+    /// Gives the terminal of a run the size that it should have now.
+    pub(super) fn resize_run(&mut self, run: RunId) {
+        let Some(live) = self.runs.get(&run) else { return };
+        let (Io::Pty(usual), Some(stream)) = (live.spec.spec.io, &live.stream) else { return };
+        let size = self.terminal_size(&live.spec.spec).unwrap_or(usual);
+        if terminal_size(stream.as_ref()) == Some(size) {
+            return;
+        }
+        // Fails if the last process of the terminal is gone; then the size does not matter.
+        let _ = set_terminal_size(stream.as_ref(), size);
+        self.outputs.resize(&live.spec.spec.dyno, size);
+        // The kernel sends SIGWINCH only to processes whose controlling terminal this is.
+        if live.spec.spec.focus != Focus::Keyboard {
+            self.link.guardian.order(run, RunOrder::Resized);
+            // The loop notices if the guardian is gone.
+            let _ = self.link.guardian.flush();
         }
     }
 

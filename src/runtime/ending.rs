@@ -183,6 +183,7 @@ impl Runtime {
         while !self.hub_events.are_over() {
             if self.outputs.are_closed() && !closing {
                 closing = true;
+                self.terminals.values().for_each(|terminal| terminal.retire("the app has ended"));
                 self.hub.close();
             }
             let must_give_up = tokio::select! {

@@ -4,7 +4,6 @@
 //! Ctrl-C does. The terminal is read and changed only while we are in its foreground: a background job that did so would
 //! be stopped and would disturb its shell. While the modes are changed, the guardian is ready to restore them.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,19 +15,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::output::at;
+use super::terminal_input::TerminalInput;
 use crate::guardian::{Guardian, TerminalModes};
 use crate::model::RunId;
+use crate::terminal::{KeyPart, KeyReader, KeyTable};
 
 /// Keys read at once, in bytes: as many as a terminal holds for its reader.
 const READ_BYTES: usize = 4096;
-
-/// Bytes of keys that are held for a dyno that does not read. Further keys wait in the user's terminal.
-const WAITING_BYTES: usize = 64 << 10;
 
 /// How often to check whether we are in the foreground again while there are keys for another job.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -48,9 +46,8 @@ pub(super) struct Keyboard {
 /// The run that has the keyboard.
 struct Typing {
     run: RunId,
-    /// The master of its terminal.
-    master: Sender,
-    waiting: VecDeque<u8>,
+    /// Further keys than it holds wait in the user's terminal.
+    input: TerminalInput,
 }
 
 struct ChangedModes {
@@ -79,25 +76,8 @@ enum KeyRead {
 pub(super) struct PressedKeys {
     /// The run that they are for.
     pub(super) run: RunId,
-    bytes: Vec<u8>,
-    interrupt: Option<u8>,
-}
-
-/// Some of the pressed keys.
-pub(super) enum Typed<'a> {
-    Text(&'a [u8]),
-    Interrupt,
-}
-
-impl PressedKeys {
-    /// The keys in order, with each interrupt key as a part by itself.
-    pub(super) fn parts(&self) -> impl Iterator<Item = Typed<'_>> {
-        let is_interrupt = |byte: &u8| Some(*byte) == self.interrupt;
-        self.bytes.chunk_by(move |a, b| !is_interrupt(a) && !is_interrupt(b)).map(move |part| match part {
-            [byte] if is_interrupt(byte) => Typed::Interrupt,
-            text => Typed::Text(text),
-        })
-    }
+    /// What they mean.
+    pub(super) parts: Vec<KeyPart>,
 }
 
 impl Keyboard {
@@ -144,8 +124,7 @@ impl Keyboard {
 
     /// Sends keys to this run from now on. `stream`: the master of its terminal.
     pub(super) fn give_to(&mut self, run: RunId, stream: &Receiver, guardian: &mut Guardian) -> std::io::Result<()> {
-        let master = Sender::from_owned_fd_unchecked(stream.as_fd().try_clone_to_owned()?)?;
-        self.typing = Some(Typing { run, master, waiting: VecDeque::new() });
+        self.typing = Some(Typing { run, input: TerminalInput::new(stream)? });
         self.change_modes(guardian);
         Ok(())
     }
@@ -201,14 +180,14 @@ impl Keyboard {
         loop {
             let Some(typing) = &mut self.typing else { return std::future::pending().await };
             let run = typing.run;
-            let (has_room, is_waiting) = (typing.waiting.len() < WAITING_BYTES, !typing.waiting.is_empty());
+            let (has_room, is_waiting) = (typing.input.has_room(), typing.input.is_waiting());
             let check_again_at = self.check_again_at;
             tokio::select! {
                 ready = self.terminal.readable(), if has_room => {
                     let Ok(mut ready) = ready else { return std::future::pending().await };
                     let found = self.check();
                     match found {
-                        KeyRead::Keys(bytes) => return Pressed::Keys(self.keys(run, bytes)),
+                        KeyRead::Keys(bytes) => return Pressed::Keys(self.keys(run, &bytes)),
                         // The next key wakes us again.
                         KeyRead::Nothing | KeyRead::KeysForOthers => ready.clear_ready(),
                         KeyRead::Gone => {}
@@ -222,15 +201,15 @@ impl Keyboard {
                     // A terminal that is always ready must not keep the loop from signals and dynos.
                     yield_now().await;
                 }
-                _ = typing.master.writable(), if is_waiting => {
-                    typing.write();
+                () = typing.input.writable(), if is_waiting => {
+                    typing.input.write();
                     // A terminal that no program has open is always ready: let the loop do other work.
                     yield_now().await;
                 }
                 () = at(check_again_at), if has_room => match self.check() {
                     KeyRead::Keys(bytes) => {
                         self.check_again_at = None;
-                        return Pressed::Keys(self.keys(run, bytes));
+                        return Pressed::Keys(self.keys(run, &bytes));
                     }
                     KeyRead::KeysForOthers => self.check_again_at = Some(Instant::now() + CHECK_INTERVAL),
                     // The end of the terminal makes it readable, too, and is handled above.
@@ -240,8 +219,10 @@ impl Keyboard {
         }
     }
 
-    fn keys(&self, run: RunId, bytes: Vec<u8>) -> PressedKeys {
-        PressedKeys { run, bytes, interrupt: self.interrupt_key() }
+    fn keys(&self, run: RunId, bytes: &[u8]) -> PressedKeys {
+        let mut reader = KeyReader::new(KeyTable::Focus { interrupt: self.interrupt_key() });
+        // Nothing is held back, so the time does not matter.
+        PressedKeys { run, parts: reader.press(bytes, Duration::ZERO) }
     }
 
     /// Reads the waiting keys, if they are for us.
@@ -278,44 +259,16 @@ impl Keyboard {
     /// Types text into the terminal of the run that has the keyboard.
     pub(super) fn type_text(&mut self, run: RunId, text: &[u8]) {
         if let Some(typing) = self.typing.as_mut().filter(|typing| typing.run == run) {
-            typing.waiting.extend(text);
-            typing.write();
+            typing.input.type_text(text);
         }
     }
 
-    /// Types the interrupt key. Held keys are dropped, as the system does with its own queue, so that a dyno that does not
-    /// read is interrupted, too.
+    /// Types the interrupt key.
     pub(super) fn type_interrupt(&mut self, run: RunId) {
         let key = self.interrupt_key();
         if let (Some(typing), Some(key)) = (self.typing.as_mut().filter(|typing| typing.run == run), key) {
-            typing.waiting.clear();
-            typing.waiting.push_back(key);
-            typing.write();
+            typing.input.type_signal(key);
         }
-    }
-}
-
-impl Typing {
-    /// Writes as many held keys as the terminal of the run accepts now.
-    fn write(&mut self) {
-        while !self.waiting.is_empty() {
-            let (front, _) = self.waiting.as_slices();
-            match self.master.try_write(front) {
-                Ok(count @ 1..) => drop(self.waiting.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock && self.is_held() => return,
-                // No program has the terminal open any more.
-                Ok(0) | Err(_) => self.waiting.clear(),
-            }
-        }
-    }
-
-    /// Whether some program has the terminal open. If none has and the terminal is full, writes would fail with EAGAIN for
-    /// ever.
-    fn is_held(&self) -> bool {
-        let mut fds = [PollFd::new(self.master.as_fd(), PollFlags::empty())];
-        let _ = poll(&mut fds, PollTimeout::ZERO);
-        let [events] = fds.map(|fd| fd.revents().unwrap_or(PollFlags::empty()));
-        !events.contains(PollFlags::POLLHUP)
     }
 }
 
@@ -323,26 +276,4 @@ impl Typing {
 pub(super) fn own_stdin() -> Result<OwnedFd, Errno> {
     let own = std::io::stdin().as_fd().try_clone_to_owned();
     own.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EMFILE)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(bytes: &[u8], interrupt: Option<u8>) -> Vec<String> {
-        let keys = PressedKeys { run: RunId(1), bytes: bytes.to_vec(), interrupt };
-        let shown = |part: Typed<'_>| match part {
-            Typed::Text(text) => String::from_utf8_lossy(text).into_owned(),
-            Typed::Interrupt => "<interrupt>".to_owned(),
-        };
-        keys.parts().map(shown).collect()
-    }
-
-    #[test]
-    fn s6_8_each_interrupt_key_is_a_part_by_itself() {
-        assert_eq!(parts(b"ab\x03\x03cd\x03", Some(3)), ["ab", "<interrupt>", "<interrupt>", "cd", "<interrupt>"]);
-        assert_eq!(parts(b"ab\x03", Some(24)), ["ab\u{3}"]);
-        assert_eq!(parts(b"\x18x", Some(24)), ["<interrupt>", "x"]);
-        assert_eq!(parts(b"\x00\x03", None), ["\u{0}\u{3}"]);
-    }
 }

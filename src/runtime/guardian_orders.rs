@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{DynoName, RunId, RunOrder, SpawnSpec};
+use crate::model::{RunId, RunOrder, SpawnSpec};
 
 /// Maximum number of spawns that are sent to the guardian before the first is answered. It starts them one after the
 /// other, and with several requests pending it never has to wait for us in between. Each holds its descriptors twice
@@ -50,9 +50,12 @@ impl GuardianOrders {
                 Signalled::NeverStarts
             }
             // There is no process yet that could get it.
-            RunOrder::Pause | RunOrder::Continue | RunOrder::Resized | RunOrder::Usr1 | RunOrder::Usr2 => {
-                Signalled::Continues
-            }
+            RunOrder::Pause
+            | RunOrder::Continue
+            | RunOrder::Resized
+            | RunOrder::FromTerminal { .. }
+            | RunOrder::Usr1
+            | RunOrder::Usr2 => Signalled::Continues,
         }
     }
 
@@ -66,12 +69,12 @@ impl GuardianOrders {
         self.signals.pop_front()
     }
 
-    /// The next spawn to send, of a dyno that is ready for it. None if too many are not answered yet.
-    pub(super) fn next_spawn(&mut self, is_ready: impl Fn(&DynoName) -> bool) -> Option<SpawnSpec> {
+    /// The next spawn to send, of those that are ready for it. None if too many are not answered yet.
+    pub(super) fn next_spawn(&mut self, is_ready: impl Fn(&SpawnSpec) -> bool) -> Option<SpawnSpec> {
         if self.in_flight >= MAX_SPAWNS_IN_FLIGHT {
             return None;
         }
-        let next = self.spawns.iter().position(|spawn| is_ready(&spawn.spec.dyno))?;
+        let next = self.spawns.iter().position(is_ready)?;
         self.spawns.remove(next)
     }
 
@@ -92,7 +95,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{DynoSpec, Environment, Focus, Io, Launch, ProcessType, Readiness, Shell};
+    use crate::model::{DynoName, DynoSpec, Environment, Focus, Io, Launch, ProcessType, Readiness, Shell};
 
     const STOP: RunOrder = RunOrder::Stop { signal: 15, everything: false };
 
@@ -159,7 +162,7 @@ mod tests {
     fn s7_5_a_dyno_whose_last_output_is_not_shown_waits_alone() {
         let mut orders = with_spawns(3);
 
-        let next = orders.next_spawn(|dyno| dyno.index != 1).map(|spawn| spawn.run);
+        let next = orders.next_spawn(|spawn| spawn.spec.dyno.index != 1).map(|spawn| spawn.run);
 
         assert_eq!(next, Some(RunId(2)));
         assert_eq!(send_spawns(&mut orders), [1, 3]);

@@ -8,15 +8,23 @@ mod api_client;
 mod api_config;
 mod api_reload;
 mod api_rollback;
+mod api_run;
 mod api_server;
 mod api_service;
 mod app_files;
+mod attach_client;
+mod attach_session;
+mod attached_input;
+mod attached_run;
+mod attached_session;
 mod calls;
+mod certificate_file;
 mod changes;
 mod client_socket;
 mod client_stream;
 mod delivery;
 mod direct_output;
+mod dyno_terminal;
 mod effects;
 mod ending;
 mod file_reading;
@@ -27,6 +35,7 @@ mod guardian_link;
 mod guardian_orders;
 mod http_probe;
 pub(crate) mod identity;
+mod input_wait;
 mod last_runs;
 mod launch;
 mod listen_watch;
@@ -50,6 +59,7 @@ mod ports;
 mod preflight;
 mod readiness;
 mod reload_watch;
+mod rendezvous;
 mod restart_watch;
 mod run_loop;
 mod runtime_directory;
@@ -63,6 +73,12 @@ mod state_directory;
 mod streams;
 mod tails;
 mod terminal;
+mod terminal_calls;
+mod terminal_input;
+mod terminal_requests;
+mod tls;
+#[cfg(feature = "attached-run")]
+mod tls_keys;
 mod unused_directory;
 mod usage;
 mod watched_places;
@@ -84,6 +100,7 @@ use crate::smoke::{SmokePhase, SmokeRules};
 use crate::supervisor::{NoticeStyle, Plan, Policy};
 
 pub use api_client::{ANSWERS_WITHIN, ClientAnswer, ClientRequest, NoAnswer};
+pub use attach_client::{AttachConnection, AttachedSignals, ClientEvent, UserTerminal};
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use file_reading::{FileReading, ReadFiles};
@@ -102,6 +119,7 @@ pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
 pub use state_directory::{LockedState, StateDirectory};
 pub use tails::Tails;
 pub use terminal::own_terminal_size;
+pub use tls::TlsIdentity;
 
 use api_server::ApiServer;
 use calls::{ApiCaller, Calls};
@@ -151,6 +169,8 @@ pub struct ApiStart {
     pub registered: RegisteredStart,
     /// The socket for clients over TCP.
     pub tcp: Option<std::net::TcpListener>,
+    /// With what clients of attached one-off dynos are met. None: there are no such dynos.
+    pub tls: Option<TlsIdentity>,
     /// The facts about the app.
     pub facts: AppFacts,
     /// Reads the files of the app again. None: they are read only once.
@@ -167,7 +187,16 @@ impl ApiStart {
     /// A start with only its unix socket, which never reads its files again.
     #[must_use]
     pub fn new(registered: RegisteredStart, facts: AppFacts) -> Self {
-        Self { registered, tcp: None, facts, reload: None, files: Vec::new(), on_change: None, sources_watch: None }
+        Self {
+            registered,
+            tcp: None,
+            tls: None,
+            facts,
+            reload: None,
+            files: Vec::new(),
+            on_change: None,
+            sources_watch: None,
+        }
     }
 }
 

@@ -13,9 +13,10 @@ use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until};
 
+use super::dyno_terminal::DynoTerminal;
 use super::log_hub::{BufferPlace, LogHub, READ_BYTES};
-use super::output_orders::{Order, OrderQueue, OutputEvent};
-use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, Source};
+use super::output_orders::{Order, OrderQueue, OutputEvent, RunTerminal};
+use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source, UnfinishedLine};
 use crate::model::{DynoName, RunId};
 use crate::supervisor::{FocusAdvice, KeyboardSign, NoticeKind, NoticeStyle};
 
@@ -33,6 +34,8 @@ pub(super) struct Output {
     run: Option<RunId>,
     stream: Option<Rc<Receiver>>,
     lines: Lines,
+    /// Records the output of the run if it has a terminal.
+    terminal: Option<Rc<DynoTerminal>>,
     /// Whether its output is also shown raw and immediately.
     is_shown_raw: bool,
     /// What the notice about a full screen says; None: it was shown.
@@ -73,6 +76,7 @@ impl Output {
             run: None,
             stream: None,
             lines,
+            terminal: None,
             is_shown_raw: false,
             focus_advice: Some(FocusAdvice::default()),
             waiting: None,
@@ -109,13 +113,22 @@ impl Output {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Open(run, stream, mode) => {
+            Order::Open { run, stream, mode, terminal } => {
                 self.run = Some(run);
+                if let Some(RunTerminal { terminal, size }) = &terminal {
+                    terminal.begin(run, Rc::clone(&stream), *size);
+                }
+                self.terminal = terminal.map(|of_run| of_run.terminal);
                 // The terminal gets the raw output. The lines are for files and reports, which keep all bytes.
                 self.lines = Lines::new(if self.is_shown_raw { LineMode::AllBytes } else { mode });
                 self.stream = Some(stream);
             }
-            Order::Resize(size) => {
+            Order::Resize => {
+                let Some(size) = self.queue.size.take() else { return };
+                if let Some(terminal) = &self.terminal {
+                    terminal.resized(size);
+                }
+                let size = ScreenSize { rows: size.rows, columns: size.cols };
                 let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
                 self.lines.resize(size, &mut |chunk| pieces.add(chunk));
                 pieces.finish();
@@ -147,6 +160,9 @@ impl Output {
         self.drain().await;
         self.finish_line().await;
         (self.stream, self.run) = (None, None);
+        if let Some(terminal) = self.terminal.take() {
+            terminal.end();
+        }
         if self.is_shown_raw {
             self.hub.end_raw();
         }
@@ -174,6 +190,9 @@ impl Output {
         let fresh_from = buffer.len();
         buffer.reserve(READ_BYTES.saturating_sub(fresh_from).max(READ_BYTES / 2));
         let result = read_some(stream, &mut buffer);
+        if let Some(terminal) = &self.terminal {
+            terminal.record(buffer.get(fresh_from..).unwrap_or_default());
+        }
         if let Some(place) = raw {
             self.hub.show_raw(buffer.get(fresh_from..).unwrap_or_default(), place);
         }
@@ -202,10 +221,11 @@ impl Output {
         }
     }
 
-    /// Points to `--focus` if the program draws a full screen, which cannot be shown among the other dynos' lines. Not
-    /// through the supervisor: the program may end before an event about it is handled.
+    /// Says how to use the program if it draws a full screen, which cannot be shown among the other dynos' lines, and no client
+    /// uses it. Not through the supervisor: the program may end before an event about it is handled.
     fn suggest_focus(&mut self) {
         if self.lines.entered_alternate_screen()
+            && !self.terminal.as_ref().is_some_and(|terminal| terminal.has_clients())
             && let Some(advice) = self.focus_advice.take()
         {
             let (dyno, sign) = (self.dyno.clone(), KeyboardSign::FullScreen);
@@ -244,8 +264,13 @@ impl Output {
     async fn flush(&mut self, is_still: bool) {
         // There is nothing to show, and a line about this dyno must not wait for a slow terminal without need.
         let Some(run) = self.run else { return };
-        if self.lines.shows_debugger_prompt() {
-            let _ = self.queue.events.send(OutputEvent::AtPrompt(run));
+        let event = match self.lines.unfinished_line() {
+            Some(UnfinishedLine::DebuggerPrompt) => Some(OutputEvent::AtPrompt(run)),
+            Some(UnfinishedLine::Text) if is_still && self.terminal.is_some() => Some(OutputEvent::Still(run)),
+            Some(UnfinishedLine::Text) | None => None,
+        };
+        if let Some(event) = event {
+            let _ = self.queue.events.send(event);
         }
         let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
         self.lines.flush(is_still, &mut |chunk| pieces.add(chunk));

@@ -9,16 +9,18 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 
-use crate::logs::{LineMode, ScreenSize};
-use crate::model::RunId;
+use super::dyno_terminal::DynoTerminal;
+use crate::logs::LineMode;
+use crate::model::{PtySize, RunId};
 
 /// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the next one is not
 /// spawned before the end of the last one is shown.
 pub(super) enum Order {
     /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
-    Open(RunId, Rc<Receiver>, LineMode),
-    /// The terminal of the run has a new size.
-    Resize(ScreenSize),
+    /// Everything is also recorded for clients that look at its terminal, if it has one.
+    Open { run: RunId, stream: Rc<Receiver>, mode: LineMode, terminal: Option<RunTerminal> },
+    /// The terminal of the run has a new size: that in the queue.
+    Resize,
     /// Show a notice about the dyno, after everything that the dyno has written so far.
     Notice(String),
     /// Show a line about the whole formation, after the earlier notices.
@@ -31,12 +33,19 @@ pub(super) enum Order {
     Retire,
 }
 
+/// The terminal of a run.
+pub(super) struct RunTerminal {
+    /// That of its dyno.
+    pub(super) terminal: Rc<DynoTerminal>,
+    pub(super) size: PtySize,
+}
+
 impl Order {
     /// Whether a run or the dyno ends with this order.
     pub(super) fn is_end(&self) -> bool {
         match self {
             Self::Close(_) | Self::Retire => true,
-            Self::Open(..) | Self::Resize(_) | Self::Notice(_) | Self::SystemLine(_) | Self::Mark(_) => false,
+            Self::Open { .. } | Self::Resize | Self::Notice(_) | Self::SystemLine(_) | Self::Mark(_) => false,
         }
     }
 }
@@ -45,6 +54,8 @@ impl Order {
 pub(super) enum OutputEvent {
     /// The unfinished line of a run is the prompt of a debugger.
     AtPrompt(RunId),
+    /// The output of a run has stopped in the middle of a line. It may wait for someone to type.
+    Still(RunId),
     /// The output of a run or of a removed dyno is shown completely.
     EndShown,
 }
@@ -82,6 +93,8 @@ impl Backlog {
 pub(super) struct OrderQueue {
     pub(super) orders: UnboundedReceiver<Order>,
     pub(super) backlog: Backlog,
+    /// The newest size that was ordered and not seen yet. Only one order waits for it, however often a client changes it.
+    pub(super) size: Rc<Cell<Option<PtySize>>>,
     /// The ends of runs and of the dyno among its orders.
     pub(super) unshown_ends: Backlog,
     /// At the end of everything, the run loop does not listen any more.

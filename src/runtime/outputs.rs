@@ -3,7 +3,9 @@
 //!
 //! Passes orders on. What they do is in `output`.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -12,12 +14,13 @@ use super::log_hub::LogHub;
 use super::output::Output;
 use super::output_orders::{Backlog, Order, OrderQueue, OutputEvent};
 use crate::logs::{LogBlock, Source};
-use crate::model::DynoName;
+use crate::model::{DynoName, PtySize};
 use crate::supervisor::FocusAdvice;
 
 /// The task of one dyno.
 struct OutputTask {
     orders: UnboundedSender<Order>,
+    size: Rc<Cell<Option<PtySize>>>,
     unshown_ends: Backlog,
 }
 
@@ -54,11 +57,12 @@ impl Outputs {
         self.forget_retired();
         let (sender, orders) = unbounded_channel();
         let (backlog, unshown_ends, events) = (self.backlog.clone(), Backlog::default(), self.sender.clone());
-        let queue = OrderQueue { orders, backlog, unshown_ends: unshown_ends.clone(), events };
+        let size = Rc::new(Cell::new(None));
+        let queue = OrderQueue { orders, backlog, size: Rc::clone(&size), unshown_ends: unshown_ends.clone(), events };
         let output = Output::new(dyno.clone(), self.hub.clone(), queue);
         let is_shown_raw = self.shown_raw.as_ref() == Some(dyno);
         self.tasks.spawn_local(output.shown_raw(is_shown_raw, self.focus_advice).run());
-        self.tasks_of.insert(dyno.clone(), OutputTask { orders: sender, unshown_ends });
+        self.tasks_of.insert(dyno.clone(), OutputTask { orders: sender, size, unshown_ends });
     }
 
     /// Gives an order to the output of a dyno, which must exist: else its lines would be lost, or the dyno would block.
@@ -76,6 +80,15 @@ impl Outputs {
         // Always succeeds: the task ends only when this sender is dropped.
         if task.orders.send(order).is_ok() {
             self.backlog.add();
+        }
+    }
+
+    /// The terminal of a dyno has this size now.
+    pub(super) fn resize(&self, dyno: &DynoName, size: PtySize) {
+        if let Some(task) = self.tasks_of.get(dyno)
+            && task.size.replace(Some(size)).is_none()
+        {
+            self.order(dyno, Order::Resize);
         }
     }
 

@@ -10,8 +10,10 @@ use std::time::Instant;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::unbounded_channel;
 
+use super::attached_run::AttachedRuns;
 use super::calls::{Calls, FrontEnd};
-use super::focus::{Keyboard, Pressed, PressedKeys, Typed};
+use super::dyno_terminal::DynoTerminal;
+use super::focus::{Keyboard, Pressed, PressedKeys};
 use super::focused::Focused;
 use super::guardian_link::GuardianLink;
 use super::guardian_orders::GuardianOrders;
@@ -30,6 +32,7 @@ use crate::guardian::{Guardian, Lost, Message, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, RunReport, SpawnSpec};
 use crate::smoke::{Smoke, Step};
 use crate::supervisor::{Event, Key, NoticeStyle, Outcome, Supervisor, UserSignal};
+use crate::terminal::KeyPart;
 
 /// Why the loop ended.
 pub(super) enum Finished {
@@ -44,7 +47,7 @@ pub(super) struct LiveRun {
     pub(super) spec: SpawnSpec,
     pub(super) stream: Option<Rc<Receiver>>,
     /// Keeps its terminal from reporting the end before the run is gone.
-    pub(super) _kept_open: Option<OwnedFd>,
+    pub(super) kept_open: Option<OwnedFd>,
     /// The pid of its leader. None before the guardian has reported it.
     pub(super) pid: Option<i32>,
 }
@@ -62,6 +65,10 @@ pub(super) struct Runtime {
     pub(super) outputs: Outputs,
     pub(super) calls: Calls,
     pub(super) runs: HashMap<RunId, LiveRun>,
+    /// The runs whose streams belong to clients of the API.
+    pub(super) attached: AttachedRuns,
+    /// The terminals of the dynos that have one, whether they run or not.
+    pub(super) terminals: HashMap<DynoName, Rc<DynoTerminal>>,
     pub(super) readiness: ReadinessProbes,
     pub(super) phase_mark: Option<PhaseMark>,
     /// The dyno of the last notice. Only recorded if phases are marked.
@@ -102,7 +109,7 @@ impl Runtime {
         let focused = specs.find(|spec| spec.focus != Focus::Elsewhere);
         let keyboard = match focused.map_or(Focus::Elsewhere, |spec| spec.focus) {
             Focus::Keyboard => Some(Keyboard::open()?),
-            Focus::Elsewhere | Focus::Stdin => None,
+            Focus::Elsewhere | Focus::Stdin | Focus::Client => None,
         };
         let shown_raw = focused.filter(|_| shows_on_terminal).map(|spec| spec.dyno.clone());
         let keeps_files = start.files.is_some();
@@ -115,7 +122,7 @@ impl Runtime {
         let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, archive, hub_sender)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
-        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.focus_advice);
+        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
         let boot_timeout = start.policy.boot_timeout;
         let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);
@@ -135,6 +142,8 @@ impl Runtime {
             outputs,
             calls,
             runs: HashMap::new(),
+            attached: AttachedRuns::default(),
+            terminals: HashMap::new(),
             readiness: ReadinessProbes::new(boot_timeout),
             phase_mark,
             last_notice_about: None,
@@ -186,7 +195,7 @@ impl Runtime {
                 },
                 pressed = pressed(self.keyboard.as_mut()) => match pressed {
                     Pressed::Keys(keys) => {
-                        if let Some(finished) = self.typed(&keys) {
+                        if let Some(finished) = self.typed(keys) {
                             return finished;
                         }
                     }
@@ -204,7 +213,8 @@ impl Runtime {
                     None => self.hub_ended(),
                 },
                 event = self.outputs.next() => match event {
-                    OutputEvent::AtPrompt(run) => self.events.push_back(Event::DebuggerPrompt { run }),
+                    OutputEvent::AtPrompt(run) => self.at_prompt(run),
+                    OutputEvent::Still(run) => self.still(run),
                     // A spawn may have waited for it.
                     OutputEvent::EndShown => {}
                 },
@@ -275,6 +285,7 @@ impl Runtime {
     /// Passes a report on to the supervisor. Opens the stream of its run after that, or closes it before.
     fn report(&mut self, run: RunId, report: RunReport) -> Option<Finished> {
         self.readiness.follow(run, &report);
+        self.attached.follow(run, &report);
         match report {
             RunReport::Spawned { pid } => {
                 self.orders.answered();
@@ -306,18 +317,20 @@ impl Runtime {
     }
 
     /// Passes keys on in order. The supervisor decides what an interrupt does.
-    fn typed(&mut self, keys: &PressedKeys) -> Option<Finished> {
+    fn typed(&mut self, keys: PressedKeys) -> Option<Finished> {
         // A shell may have brought us to the foreground without a signal.
         self.keyboard_in_use(true);
-        for part in keys.parts() {
+        for part in keys.parts {
             let key = match part {
-                Typed::Text(text) => {
+                KeyPart::Text(text) => {
                     if let Some(keyboard) = &mut self.keyboard {
-                        keyboard.type_text(keys.run, text);
+                        keyboard.type_text(keys.run, &text);
                     }
                     Key::Other
                 }
-                Typed::Interrupt => Key::Interrupt,
+                KeyPart::Interrupt => Key::Interrupt,
+                // There is nothing to detach from.
+                KeyPart::Detach => continue,
             };
             self.events.push_back(Event::Key { run: keys.run, key });
             if let Some(finished) = self.handle_events() {

@@ -32,6 +32,7 @@ use crate::api::{LastRun, StartDescription, StartKind};
 const DESCRIPTION: &str = "start";
 const UNFINISHED: &str = "new";
 const SOCKET: &str = "sock";
+pub(super) const CERTIFICATE: &str = "crt";
 
 /// The longest description in bytes. One with 1,000 process types of 128 characters has less.
 const MAX_DESCRIPTION: usize = 1 << 20;
@@ -76,9 +77,9 @@ pub struct LivingStarts {
 /// A registered start. Dropping it removes its files.
 #[derive(Debug)]
 pub struct RegisteredStart {
-    directory: RuntimeDirectory,
+    pub(super) directory: RuntimeDirectory,
     listener: UnixListener,
-    description: RefCell<StartDescription>,
+    pub(super) description: RefCell<StartDescription>,
     /// The file of the description, held for its lock.
     file: RefCell<Flock<File>>,
 }
@@ -136,6 +137,7 @@ impl Drop for RegisteredStart {
         let session = &self.description.get_mut().session;
         self.directory.remove(session, DESCRIPTION);
         self.directory.remove(session, SOCKET);
+        self.directory.remove(session, CERTIFICATE);
     }
 }
 
@@ -343,7 +345,7 @@ impl RuntimeDirectory {
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let files = names.filter_map(|name| {
             let (session, found) = name.rsplit_once('.')?;
-            let ending = [DESCRIPTION, UNFINISHED, SOCKET].into_iter().find(|ending| *ending == found)?;
+            let ending = [DESCRIPTION, UNFINISHED, SOCKET, CERTIFICATE].into_iter().find(|ending| *ending == found)?;
             Some(StartFile { session: session.to_owned(), ending })
         });
         Ok(files.collect())
@@ -368,7 +370,7 @@ impl RuntimeDirectory {
     }
 }
 
-fn name(session: &str, ending: &str) -> String {
+pub(super) fn name(session: &str, ending: &str) -> String {
     format!("{session}.{ending}")
 }
 

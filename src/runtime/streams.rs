@@ -70,6 +70,8 @@ pub(super) enum RunStdin {
     Stdin(Stdin),
     /// Our own stdin.
     OwnStdin,
+    /// Its terminal, or a pipe, which a client of the API fills.
+    Client,
     /// Its terminal, which gets the user's keys.
     Keyboard {
         /// The modes of the user's terminal. None if they are not known: the run's terminal keeps its default modes.
@@ -83,6 +85,8 @@ pub(super) enum RunStdin {
 pub(super) struct Streams {
     /// Our side, non-blocking: the reading end of the pipe or the master of the terminal. None if the run uses our streams.
     pub(super) ours: Option<OwnedFd>,
+    /// Our side of its stdin, non-blocking, if it has a pipe of its own to a client.
+    pub(super) input: Option<OwnedFd>,
     /// The run's side, in the form that the guardian expects.
     pub(super) theirs: Vec<OwnedFd>,
     /// A copy of the run's side of a terminal, kept open while the run lives. If no side is open, the master reports the end
@@ -97,32 +101,39 @@ impl Streams {
                 let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
                 // Only our end does not block. The dyno's end blocks, as programs expect.
                 fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-                Ok(Self { ours: Some(reader), theirs: vec![stdin.for_a_pipe()?, writer], kept_open: None })
+                let (stdin, input) = stdin.for_a_pipe()?;
+                Ok(Self { ours: Some(reader), input, theirs: vec![stdin, writer], kept_open: None })
             }
             Io::Pty(size) => {
                 let (master, slave) = terminal(size, stdin)?;
                 fcntl(&master, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
                 let kept_open = Some(copy(slave.as_fd())?);
                 let theirs = match stdin {
-                    RunStdin::Stdin(_) | RunStdin::Keyboard { .. } => vec![slave],
+                    RunStdin::Stdin(_) | RunStdin::Keyboard { .. } | RunStdin::Client => vec![slave],
                     RunStdin::OwnStdin => vec![own_stdin()?, slave],
                 };
-                Ok(Self { ours: Some(master), theirs, kept_open })
+                Ok(Self { ours: Some(master), input: None, theirs, kept_open })
             }
             Io::Inherit => {
                 let (stdout, stderr) = (copy(std::io::stdout().as_fd())?, copy(std::io::stderr().as_fd())?);
-                Ok(Self { ours: None, theirs: vec![stdin.for_a_pipe()?, stdout, stderr], kept_open: None })
+                let (stdin, input) = stdin.for_a_pipe()?;
+                Ok(Self { ours: None, input, theirs: vec![stdin, stdout, stderr], kept_open: None })
             }
         }
     }
 }
 
 impl RunStdin {
-    /// The stdin of a run whose output is not a terminal.
-    fn for_a_pipe(self) -> Result<OwnedFd, Errno> {
+    /// The stdin of a run whose output is not a terminal, and our side of it if there is one.
+    fn for_a_pipe(self) -> Result<(OwnedFd, Option<OwnedFd>), Errno> {
         match self {
-            Self::Stdin(stdin) => stdin.for_a_run(),
-            Self::OwnStdin | Self::Keyboard { .. } => own_stdin(),
+            Self::Stdin(stdin) => Ok((stdin.for_a_run()?, None)),
+            Self::OwnStdin | Self::Keyboard { .. } => Ok((own_stdin()?, None)),
+            Self::Client => {
+                let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+                fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+                Ok((reader, Some(writer)))
+            }
         }
     }
 }
@@ -147,8 +158,8 @@ pub(super) fn with_empty_stdin(mut theirs: Vec<OwnedFd>) -> Result<Vec<OwnedFd>,
     Ok(theirs)
 }
 
-/// Creates a terminal whose size is set before any program can query it. It passes `\n` unchanged, unless its output is
-/// shown raw.
+/// Creates a terminal whose size is set before any program can query it. It passes `\n` unchanged, unless its output goes
+/// to a terminal as it is.
 fn terminal(size: PtySize, stdin: RunStdin) -> Result<(OwnedFd, OwnedFd), Errno> {
     let pty = openpty(None, None)?;
     for end in [&pty.master, &pty.slave] {
@@ -161,6 +172,7 @@ fn terminal(size: PtySize, stdin: RunStdin) -> Result<(OwnedFd, OwnedFd), Errno>
             }
             !is_shown_raw
         }
+        RunStdin::Client => false,
         RunStdin::Stdin(_) | RunStdin::OwnStdin => true,
     };
     if keeps_newlines {

@@ -179,6 +179,7 @@ impl Life {
             lifetime: Lifetime::default(),
             stop_advice: None,
             focus_advice: FocusAdvice::default(),
+            terminal_advice: FocusAdvice::default(),
         })
     }
 }

@@ -92,7 +92,7 @@ impl RunEnd {
             | Event::NotReady { .. }
             | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
-            | Event::DebuggerPrompt { .. }
+            | Event::NeedsKeyboard { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::Resumed { .. }

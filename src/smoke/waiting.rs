@@ -29,7 +29,7 @@ impl Smoke {
             | Event::NotAnswering { .. }
             | Event::NotReady { .. }
             | Event::Listens { .. }
-            | Event::DebuggerPrompt { .. }
+            | Event::NeedsKeyboard { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::OutputLost(_)

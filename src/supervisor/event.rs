@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{RunId, RunReport};
 
-use super::{Command, RequestId};
+use super::{Command, KeyboardSign, RequestId};
 
 /// One thing that happened. Reports about a process carry its run, because a report about an older run changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,12 @@ pub enum Event {
         /// The port.
         port: u16,
     },
-    /// The unfinished line of a run is the prompt of a debugger (S6.8).
-    DebuggerPrompt {
+    /// A run waits for someone to type (S6.8, S10.5).
+    NeedsKeyboard {
         /// Which run.
         run: RunId,
+        /// How that shows.
+        sign: KeyboardSign,
     },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
@@ -98,7 +100,7 @@ impl Event {
             | Self::NotAnswering { run, .. }
             | Self::Listens { run, .. }
             | Self::ListensElsewhere { run, .. }
-            | Self::DebuggerPrompt { run } => Some(*run),
+            | Self::NeedsKeyboard { run, .. } => Some(*run),
             Self::Boot
             | Self::Signal(_)
             | Self::Key { .. }

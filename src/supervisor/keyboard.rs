@@ -4,14 +4,14 @@
 //! key in between is treated like a SIGINT to `dyno` (S12), even if the first one made the dyno restart. The runtime
 //! passes the keys on.
 //!
-//! Also decides when the log points to `--focus`: once for each run that waits at the prompt of a
-//! debugger and does not have the keyboard.
+//! Also decides when the log says how to type into a dyno: once for each run that waits for input and does not have the
+//! keyboard.
 
-use crate::model::{Focus, RunId};
+use crate::model::{Focus, Io, RunId};
 
 use super::dyno_state::{DynoState, RunStage};
-use super::slot::Turn;
-use super::{Effect, Key, KeyboardSign, NoticeKind, Supervisor, UserSignal};
+use super::slot::{Slot, Turn};
+use super::{Effect, FocusAdvice, Key, KeyboardSign, NoticeKind, Supervisor, UserSignal};
 
 impl Supervisor {
     pub(super) fn on_key(&mut self, run: RunId, key: Key, turn: &mut Turn) {
@@ -25,16 +25,27 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn on_debugger_prompt(&mut self, run: RunId, turn: &mut Turn) {
-        if !self.accepts_keys(run) {
+    pub(super) fn on_needs_keyboard(&mut self, run: RunId, sign: KeyboardSign, turn: &mut Turn) {
+        if !self.may_need_keyboard(run) {
             return;
         }
         let Some(slot) = self.slots.id_of(run).and_then(|id| self.slots.get_mut(id)) else { return };
-        if slot.spec.focus == Focus::Elsewhere && slot.focus_suggested != Some(run) {
-            slot.focus_suggested = Some(run);
-            let (dyno, sign) = (slot.spec.dyno.clone(), KeyboardSign::DebuggerPrompt);
-            turn.announce(NoticeKind::NeedsKeyboard { dyno, sign, advice: self.policy.focus_advice });
-        }
+        slot.focus_suggested = Some(run);
+        let (dyno, advice) = (slot.spec.dyno.clone(), self.policy.keyboard_advice(slot.spec.io));
+        turn.announce(NoticeKind::NeedsKeyboard { dyno, sign, advice });
+    }
+
+    /// Whether the log would say that this run waits for someone to type.
+    #[must_use]
+    pub fn may_need_keyboard(&self, run: RunId) -> bool {
+        let is_unsaid = |slot: &Slot| slot.spec.focus == Focus::Elsewhere && slot.focus_suggested != Some(run);
+        self.accepts_keys(run) && self.slots.of_run(run).is_some_and(is_unsaid)
+    }
+
+    /// Whether `dyno attach` reaches a dyno with these streams.
+    #[must_use]
+    pub fn can_attach(&self, io: Io) -> bool {
+        self.policy.keyboard_advice(io) == FocusAdvice::Attach
     }
 
     /// Whether a run can still react to a key. If it is already ending, Ctrl-C stops everything.

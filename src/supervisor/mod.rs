@@ -17,7 +17,7 @@
 //! | `NotReady` | - | Up if there is no boot timeout | - | - | - | - |
 //! | `Listens` | - | recorded, reported once | recorded, reported once | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
-//! | `DebuggerPrompt` | - | reported once | reported once | - | - | - |
+//! | `NeedsKeyboard` | - | reported once | reported once | - | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
 //! | Gone | ended | ended | ended | ended | ended | Crashed if Lost |
@@ -63,7 +63,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::app::Formation;
-use crate::model::{Now, RunId, RunOrder, SpawnSpec};
+use crate::model::{DynoName, DynoSpec, Now, RunId, RunOrder, SpawnSpec};
 use crate::release::{Blueprint, MovedPort, ReleaseFacts};
 
 pub use address::ListenInterest;
@@ -190,7 +190,7 @@ impl Supervisor {
             Event::NotAnswering { run, answer } => self.on_not_answering(run, answer, &mut turn),
             Event::Listens { run, at } => self.on_listens(run, at, &mut turn),
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
-            Event::DebuggerPrompt { run } => self.on_debugger_prompt(run, &mut turn),
+            Event::NeedsKeyboard { run, sign } => self.on_needs_keyboard(run, sign, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
@@ -202,6 +202,12 @@ impl Supervisor {
         turn.report_retired();
         self.finish_if_done(&mut turn);
         turn.effects
+    }
+
+    /// The specification of a dyno. None: there is no such dyno.
+    #[must_use]
+    pub fn spec_of(&self, dyno: &DynoName) -> Option<&DynoSpec> {
+        self.slots.iter().map(|slot| &*slot.spec).find(|spec| spec.dyno == *dyno)
     }
 
     fn reconcile_all(&mut self, turn: &mut Turn) {

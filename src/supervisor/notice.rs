@@ -352,6 +352,8 @@ pub enum KeyboardSign {
     FullScreen,
     /// It waits at the prompt of a debugger (S6.8).
     DebuggerPrompt,
+    /// It waits for someone to type into its terminal (S10.5).
+    WaitsForInput,
 }
 
 /// What happened to the dyno that stops all others.

@@ -175,11 +175,13 @@ fn needs_keyboard(dyno: &DynoName, sign: KeyboardSign, advice: FocusAdvice) -> S
     let what = match sign {
         KeyboardSign::FullScreen => "draws a full screen",
         KeyboardSign::DebuggerPrompt => "waits at a debugger prompt",
+        KeyboardSign::WaitsForInput => "is waiting for input",
     };
     // `--focus web` is web.1.
     let index = if dyno.index == 1 { String::new() } else { format!(".{}", dyno.index) };
     let option = format!("--focus {}{index}", dyno.process_type);
     match advice {
+        FocusAdvice::Attach => format!("{dyno} {what}: type `dyno attach {dyno}`"),
         FocusAdvice::Option => format!("{dyno} {what}: add `{option}` to use it"),
         FocusAdvice::Command => format!("{dyno} {what}: run `dyno start {option}` to use it"),
         FocusAdvice::None => format!("{dyno} {what}, and no key reaches it"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{DynoSpec, ProcessType};
+use crate::model::{DynoSpec, Io, ProcessType};
 use crate::release::Blueprint;
 
 /// What to run: the release command, then the formation in the order of the Procfile, then the command of a smoke test.
@@ -47,6 +47,8 @@ pub struct Policy {
     pub stop_advice: Option<StopAdvice>,
     /// What the line about a dyno that needs the keyboard suggests (S6.8).
     pub focus_advice: FocusAdvice,
+    /// The same for a dyno that has a terminal, which `dyno attach` may reach (S10.5).
+    pub terminal_advice: FocusAdvice,
 }
 
 /// When the supervisor finishes although nothing has asked it to.
@@ -64,6 +66,8 @@ pub enum Lifetime {
 /// How the user can give a dyno the keyboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FocusAdvice {
+    /// With `dyno attach`, which needs no other start.
+    Attach,
     /// By another command: the one that was typed has no `--focus`.
     #[default]
     Command,
@@ -162,6 +166,15 @@ impl Policy {
         }
     }
 
+    /// What to suggest for a dyno with these streams that needs the keyboard.
+    #[must_use]
+    pub fn keyboard_advice(&self, io: Io) -> FocusAdvice {
+        match io {
+            Io::Pty(_) => self.terminal_advice,
+            Io::Pipe | Io::Inherit => self.focus_advice,
+        }
+    }
+
     /// The number of the stop signal for dynos of this type (S6.6).
     #[must_use]
     pub fn stop_signal(&self, process_type: &ProcessType) -> i32 {
@@ -184,6 +197,7 @@ impl Default for Policy {
             lifetime: Lifetime::default(),
             stop_advice: None,
             focus_advice: FocusAdvice::default(),
+            terminal_advice: FocusAdvice::default(),
         }
     }
 }

@@ -1,12 +1,20 @@
 //! The API over TCP, for the official `heroku` CLI and other clients (S17.3), and attacks on it.
 
+#[cfg(feature = "attached-run")]
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+#[cfg(feature = "attached-run")]
+use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
+
+#[cfg(feature = "attached-run")]
+use nix::sys::signal::Signal;
 
 use crate::api_faults::connect;
 use crate::app::free_port;
+use crate::config_live::request;
 use crate::detached;
 use crate::harness::{App, Ended, error};
 use crate::running::{names, pid_of, start, stop};
@@ -14,14 +22,23 @@ use crate::tcp_client::{TcpClient, key_of};
 
 const APP: &str = "web: exec sleep 1000\nworker: echo level $LEVEL; exec sleep 1000\n";
 
+/// The line of `dyno env heroku` with the certificate; empty in a build without TLS.
+fn certificate_line(app: &App) -> String {
+    let files = fs::read_dir(app.top().join("run/dyno")).unwrap().map(|entry| entry.unwrap().path());
+    let found = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "crt"));
+    assert_eq!(found.is_some(), cfg!(feature = "attached-run"));
+    found.map_or_else(String::new, |path| format!("export NODE_EXTRA_CA_CERTS='{}'\n", path.display()))
+}
+
 #[test]
 fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     let app = App::new(APP).file(".env", "LEVEL=one\n");
     let (running, client) = TcpClient::of(&app);
     let address = format!("http://127.0.0.1:{}", client.port);
+    let certificate = certificate_line(&app);
     let exports = format!(
         "export HEROKU_HOST='{address}'\nexport HEROKU_API_KEY='{}'\nexport HEROKU_APP='app'\n\
-         export HEROKU_PARTICLEBOARD_URL='{address}'\nexport DISABLE_TELEMETRY='true'\n\
+         export HEROKU_PARTICLEBOARD_URL='{address}'\n{certificate}export DISABLE_TELEMETRY='true'\n\
          export HEROKU_SKIP_NEW_VERSION_CHECK='true'\nexport HEROKU_DISABLE_AUTOUPDATE='1'\n",
         client.key
     );
@@ -39,7 +56,7 @@ fn s17_3_a_client_with_the_key_sees_and_changes_the_formation() {
     assert_eq!(client.ask("DELETE", "/apps/app/dynos/web.1", "").0, 202);
     let (status, session) = client.ask("POST", "/apps/app/log-sessions", r#"{"dyno":"worker","lines":100}"#);
     assert_eq!(status, 201);
-    // Without the key: the address is a secret of its own.
+    // This needs no key: the address itself is a secret.
     let path = session["logplex_url"].as_str().unwrap().strip_prefix(&address).unwrap();
     let log = |accept: &str| client.raw(format!("GET {path} HTTP/1.1\r\n{}\r\n{accept}\r\n", client.host()).as_bytes());
     let events = log("Accept: text/event-stream\r\n");
@@ -60,7 +77,7 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     let (running, client) = TcpClient::of(&app);
     let web = pid_of(&app, "web.1");
     let host = client.host();
-    let wrong = "the key in the header `Authorization` is missing or wrong";
+    let wrong = r#"the API key is missing or wrong; type `eval "$(dyno env heroku)"` again: each start has a new key"#;
 
     for key in ["", "x", "undefined", "null", &client.key[1..], &client.key.to_uppercase()] {
         let bearer = format!("Authorization: Bearer {key}");
@@ -70,12 +87,12 @@ fn s17_3_without_the_key_nothing_is_shown_or_changed() {
     }
     let guessed = client.status("GET /dyno/log/00000000000000000000000000000000", &[&host]);
     assert_eq!(guessed, (404, "there is no such log session".to_owned()));
-    // The body is not awaited.
+    // The answer comes although no body is sent.
     let announced = ["POST /apps/app/dynos", "POST /dyno/log/x", "GET /dyno/log/x"];
     for first in announced {
         assert_eq!(client.status(first, &[&host, "Content-Length: 99999999999"]).0, 401, "{first}");
     }
-    // A body that is sent nevertheless is not read, and the answer arrives.
+    // If a body is sent, it is not read, and the answer still arrives.
     let head = format!("POST /apps/app/dynos HTTP/1.1\r\n{host}\r\nContent-Length: 1000000\r\n\r\n");
     let answer = client.raw(&[head.into_bytes(), vec![b' '; 1_000_000]].concat());
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.ends_with('}'), "{answer}");
@@ -192,14 +209,14 @@ fn s17_3_silent_or_departed_clients_do_not_block_others() {
 }
 
 #[test]
-fn s17_3_strangers_do_not_replace_a_client_of_the_user() {
+fn s17_3_silent_tcp_clients_do_not_replace_one_on_the_unix_socket() {
     let app = App::new(APP);
     let (running, client) = TcpClient::of(&app);
     let mut slow = connect(&app);
     slow.write_all(b"GET /apps/app HTTP/1.1\r\n").unwrap();
 
     let silent: Vec<TcpStream> = (0..100).map(|_| client.connect()).collect();
-    // All of them are there once this one, the last, is answered.
+    // Once this last client gets its answer, all of them are connected.
     assert_eq!(client.ask("GET", "/account", "").0, 200);
     slow.write_all(b"Host: x\r\n\r\n").unwrap();
 
@@ -237,12 +254,8 @@ fn s17_3_env_says_how_to_start_the_app_with_the_api() {
     nothing.expect_end(Ended::Code(69));
     let running = start(&app, []);
 
-    let fact = "the app does not serve its API over TCP";
-    app.refuses(
-        &["env", "heroku"],
-        69,
-        &error(fact, "stop the app, then start it with the API: `dyno start --api 5050`"),
-    );
+    let hint = "stop it, then start it with `dyno start --api 5050`";
+    app.refuses(&["env", "heroku"], 69, &error("the app was started without `--api`", hint));
 
     stop(&app, running);
 }
@@ -255,7 +268,7 @@ fn s17_3_a_client_that_sends_without_end_is_cut_off() {
     let head = format!("POST /apps HTTP/1.1\r\n{}\r\nContent-Length: 99999999999\r\n\r\n", client.host());
     stream.write_all(head.as_bytes()).unwrap();
 
-    // Two seconds would be enough for all of it.
+    // All of this could be sent within the two seconds that the server allows, so only its limit on bytes can end it.
     let piece = vec![b' '; 1 << 16];
     let sent = (0..1_000).take_while(|_| stream.write_all(&piece).is_ok()).count();
 
@@ -292,11 +305,46 @@ fn s17_3_the_oldest_of_several_starts_with_the_api_is_used() {
     let exports = app.dyno(["env", "heroku"]).run().stdout();
     assert!(exports.contains(&format!("export HEROKU_HOST='http://127.0.0.1:{}'\n", ports[0])), "{exports}");
 
-    // The same line again: the app runs already, whatever else is wrong with it.
+    // The same start again: the error is that the app is already running, not that the port is in use.
     let again = app.dyno(["start", "worker", "--api", &ports[0].to_string()]).run();
     assert!(again.stderr().contains("`worker` is already running"), "{}", again.stderr());
     app.dyno(["stop"]).run().expect_end(Ended::Code(0));
     for start in [first, second, third] {
         start.finish();
     }
+}
+
+#[test]
+fn s17_3_an_attached_run_needs_the_port_of_the_api() {
+    let app = App::new(APP);
+    let running = start(&app, []);
+
+    let (status, refused) = request(&app, "POST", "dynos", r#"{"attach":true,"command":"true"}"#);
+
+    let message = "a one-off dyno with a terminal cannot be started through this API; `dyno run COMMAND` starts it in this \
+        terminal, and `heroku run:detached COMMAND` runs it in the background";
+    assert_eq!((status, &refused["message"]), (422, &message.into()));
+    stop(&app, running).expect_end(Ended::Code(0));
+}
+
+#[cfg(feature = "attached-run")]
+#[test]
+fn s17_3_a_certificate_that_no_client_could_name_is_not_used() {
+    let app = App::new(APP);
+    let odd = app.top().join(OsStr::from_bytes(b"odd\xff"));
+    fs::create_dir(&odd).unwrap();
+    let port = free_port().to_string();
+    let running = app.dyno(["start", "--api", &port]).env("XDG_RUNTIME_DIR", odd.clone()).spawn();
+    running.until_shown("level");
+    let exports = app.dyno(["env", "heroku"]).env("XDG_RUNTIME_DIR", odd).run().stdout();
+    assert!(!exports.contains("NODE_EXTRA_CA_CERTS"), "{exports}");
+    let client = TcpClient { port: port.parse().unwrap(), key: key_of(&exports) };
+
+    let (status, refused) = client.ask("POST", "/apps/app/dynos", r#"{"attach":true,"command":"true"}"#);
+
+    assert_eq!(status, 422, "{refused}");
+    running.signal(Signal::SIGTERM);
+    let log = running.finish().stderr();
+    let said = "`heroku run` works only as `heroku run:detached`: the path `";
+    assert_eq!(log.matches(said).count(), 1, "{log}");
 }

@@ -11,6 +11,7 @@ use dynorun::cli::RefusedLine;
 use nix::sys::signal::Signal;
 
 use crate::app::free_port;
+use crate::attach::DETACH;
 use crate::detached::no_files_left;
 use crate::harness::{App, Call, Ended};
 use crate::smoke;
@@ -106,13 +107,13 @@ const ANSWERS: [&str; 16] = [
 ];
 
 /// Commands that a page only names, without a word that they need: status 2.
-const LACK_A_WORD: [&str; 3] = ["dyno run", "dyno config --explain", "dyno wait --exit"];
+const LACK_A_WORD: [&str; 4] = ["dyno attach", "dyno run", "dyno config --explain", "dyno wait --exit"];
 
 /// Starts of an app with a server: `worker` waits for it, or the command does.
 const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
 
 /// Commands for a running app, in an order in which all of them can do their work, and a part of what each prints.
-const RUNNING: [(&str, &str); 22] = [
+const RUNNING: [(&str, &str); 24] = [
     ("dyno env heroku", "export HEROKU_HOST='http://127.0.0.1:"),
     ("dyno wait", ""),
     ("dyno wait web", ""),
@@ -120,6 +121,8 @@ const RUNNING: [(&str, &str); 22] = [
     ("dyno ls", "\napp   up     http://127.0.0.1:"),
     ("dyno why web.1", "web.1 is up, for "),
     ("dyno logs web --since 5m --grep error", "web.1    | no error\n"),
+    ("dyno attach web.1", "no error"),
+    ("dyno screen web.1", "no error\n"),
     ("dyno restart web.1", "restarting: web.1\n"),
     ("dyno restart web", "restarting: web.1\n"),
     ("dyno restart", "restarting: web.1, worker.1\n"),
@@ -303,7 +306,8 @@ fn the_examples_for_a_running_app_do_what_the_docs_say() {
     for line in STARTS_A_SERVER {
         let app = app_with_a_server();
         let port = free_port().to_string();
-        let mut start = call(&app, line).args(&["-p", &port, "--api", &free_port().to_string()]).spawn();
+        let mut start =
+            call(&app, line).args(&["-p", &port, "--api", &free_port().to_string(), "--pty", "always"]).spawn();
         if line.contains("--detach") {
             let up = start.returned();
             assert_eq!((up.ended, up.stdout()), (Ended::Code(0), format!("http://127.0.0.1:{port}\n")));
@@ -313,7 +317,14 @@ fn the_examples_for_a_running_app_do_what_the_docs_say() {
             assert!(shown.find("| Listening on ") < shown.find("| running jobs"), "{shown}");
         }
         for (line, part) in RUNNING {
-            let client = call(&app, line).spawn();
+            let client = if line.starts_with("dyno attach") {
+                let client = call(&app, line).spawn_in_terminal();
+                client.until_shown(part);
+                client.terminal().type_keys(DETACH);
+                client
+            } else {
+                call(&app, line).spawn()
+            };
             let follows = line.ends_with(" -t");
             if follows {
                 client.until_shown(part);

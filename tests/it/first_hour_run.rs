@@ -302,7 +302,7 @@ fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_after_its_sequences() {
         .script("web", "printf '\\033[?2004h\\033[1G\\033[0Kirb(main):001> '; read -r _ <end\n")
         .fifo("end");
     let dyno = app.dyno(["start", "--color", "never", "-p", RARE_PORT]).spawn_in_terminal();
-    dyno.until_shown("to use it");
+    dyno.until_shown("is waiting for input");
     app.release("end");
 
     let finished = dyno.finish();
@@ -310,7 +310,7 @@ fn s6_8_a_debugger_prompt_on_a_terminal_is_recognised_after_its_sequences() {
     let shown = without_times_and_pids(&finished.stdout).replace("\r\n", "\n");
     let expected = "TIME web.1  | started with pid PID\n\
                     TIME web.1  | irb(main):001>\n\
-                    TIME system | web.1 waits at a debugger prompt: add `--focus web` to use it\n\
+                    TIME system | web.1 is waiting for input: type `dyno attach web.1`\n\
                     TIME web.1  | exited with code 0\n";
     assert_eq!((finished.ended, shown.as_str()), (Ended::Code(0), expected));
 }

@@ -19,6 +19,12 @@ mod api_schema;
 mod api_tcp;
 mod app;
 mod app_names;
+mod attach;
+mod attach_ends;
+mod attach_faults;
+mod attach_input;
+#[cfg(feature = "attached-run")]
+mod attached_run;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;
@@ -81,6 +87,8 @@ mod profile;
 mod read_only;
 #[cfg(feature = "real-apps")]
 mod real_apps;
+#[cfg(feature = "real-apps")]
+mod real_apps_attach;
 #[cfg(feature = "real-apps")]
 mod real_apps_checkouts;
 #[cfg(feature = "real-apps")]

@@ -26,11 +26,13 @@ fn s10_3_another_user_cannot_connect() {
     let app = App::new("web: exec sleep 1000\n");
     let running = start(&app, []);
 
-    let asked = app.dyno(["ps"]).user(OTHER_USER).run();
+    for words in [&["ps"][..], &["screen", "web"], &["attach", "web"]] {
+        let asked = app.dyno([]).args(words).user(OTHER_USER).run();
 
-    assert_eq!(asked.ended, Ended::Code(69), "{}", asked.stderr());
-    let stderr = asked.stderr();
-    assert!(stderr.contains("is not private") || stderr.contains("cannot be used"), "{stderr}");
+        assert_eq!(asked.ended, Ended::Code(69), "{words:?}: {}", asked.stderr());
+        let stderr = asked.stderr();
+        assert!(stderr.contains("is not private") || stderr.contains("cannot be used"), "{stderr}");
+    }
     stop(&app, running);
 }
 

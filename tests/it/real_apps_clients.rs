@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{App, note};
 use crate::running::{dynos, names, pid_of, stop};
-use crate::tcp_client::TcpClient;
+use crate::tcp_client::{TcpClient, certificate_of};
 
 /// The versions that are known to work. `.ci/steps` installs these; `heroku3` also needs `six`, but does not say so.
 const PACKAGES: &str = "heroku3==5.2.1 six==1.17.0 mcp==2.3.0";
@@ -78,7 +78,10 @@ fn s17_3_heroku3_sees_and_changes_the_app() {
     assert!(has_version(&app, &packages, "heroku3"));
     let (running, client) = TcpClient::of(&app);
     let address = format!("http://127.0.0.1:{}", client.port);
-    let variables = [("HEROKU_HOST", address.as_str()), ("HEROKU_API_KEY", client.key.as_str())];
+    let certificate = certificate_of(&app);
+    let certificate = certificate.to_str().unwrap();
+    let variables =
+        [("HEROKU_HOST", address.as_str()), ("HEROKU_API_KEY", client.key.as_str()), ("CERTIFICATE", certificate)];
     let py = |script: &str| said(&app, &packages, &variables, &format!("{HEROKU3}{script}"));
 
     let seen = py("
@@ -119,6 +122,18 @@ print(app.addons(), app.domains(), app.collaborators(), app.logdrains(), app.fea
 
     let run = py("print(app.run_command_detached('echo from $DYNO with $LEVEL').name)");
     running.until_shown(&format!("from {} with 2", run.trim()));
+    // It trusts only the certificate of the platform, unless it is shown another one.
+    let attached = py("
+import heroku3.models.app, heroku3.rendezvous
+class Here(heroku3.rendezvous.Rendezvous):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.cert = os.environ['CERTIFICATE']
+heroku3.models.app.Rendezvous = Here
+output, dyno = app.run_command('echo level $LEVEL', printout=False)
+print(repr(output), dyno.name.startswith('run.'))
+");
+    assert_eq!(attached, "'level 2\\r\\n' True\n");
     let log = py("print(app.get_log(dyno='worker', lines=1, source='app'), end='')");
     assert!(log.ends_with("+00:00 app[worker.1]: level 2\n") && log.lines().count() == 1, "{log}");
     let tail = py("print(next(app.stream_log(dyno='worker', lines=1, source='app')).decode())");

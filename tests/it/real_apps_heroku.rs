@@ -1,12 +1,14 @@
 //! The official `heroku` CLI controls an app (S17.3). Needs `node`, and the package `heroku` of npm, which `.ci/run`
 //! installs; `HEROKU_CLI` names the directory with its `node_modules`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::app::free_port;
 use crate::harness::{App, Capture, Running, note, until};
 use crate::running::{names, pid_of, start, stop};
+use crate::window::Window;
 
 /// The version whose requests are known. `.ci/steps` installs this one.
 const VERSION: &str = "11.10.0";
@@ -52,6 +54,15 @@ impl Heroku {
         let heroku = Self { program, home, variables: exports.lines().filter_map(pair).collect() };
         assert!(heroku.ok(&["version"]).contains(VERSION));
         Some((running, heroku))
+    }
+
+    /// The same client as a program `heroku` in the root of the app, for an interactive shell.
+    fn as_script(&self, app: App) -> App {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let variables: Vec<String> = variables.collect();
+        let (home, program) = (quoted(self.home.to_str().unwrap()), quoted(self.program.to_str().unwrap()));
+        app.script("heroku", &format!("exec env HOME={home} {} node {program} \"$@\"\n", variables.join(" ")))
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -140,8 +151,69 @@ fn s17_3_the_official_cli_controls_the_formation() {
     let run = heroku.ok(&["run:detached", "echo from $DYNO"]);
     let name = run.split_whitespace().find(|word| word.starts_with("run.")).unwrap().to_owned();
     running.until_shown(&format!("from {name}"));
-    let refused = heroku.said(&["run", "ls"]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("`dyno run COMMAND`"), "{}", refused.stderr);
 
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_the_official_cli_runs_a_command_with_its_streams() {
+    let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
+    let Some((running, heroku)) = Heroku::of(&app) else { return };
+
+    let plain = heroku.said(&["run", "echo level $LEVEL in $DYNO; test -t 1 && echo terminal; echo error >&2"]);
+    let name = plain.stdout.split_whitespace().find(|word| word.starts_with("run.")).unwrap().to_owned();
+    let expected = format!("level 1 in {name}\nterminal\nerror\n");
+    assert_eq!((plain.code, plain.stdout), (Some(0), expected), "{}", plain.stderr);
+    assert!(plain.stderr.contains(&format!("up, {name}")), "{}", plain.stderr);
+
+    let failed = heroku.said(&["run", "-x", "echo before; exit 3"]);
+    assert_eq!((failed.code, failed.stdout.as_str()), (Some(3), "before\n"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("Process exited with code 3"), "{}", failed.stderr);
+    assert_eq!(heroku.said(&["run", "-x", "--", "sh", "-c", "exit 0"]).code, Some(0));
+
+    // A terminal shows what is typed, too.
+    for (option, typed, expected) in [("--no-tty", "one\ntwo", "one\ntwo"), ("-x", "one\n", "one\none\n")] {
+        let mut piped = heroku.command(&["run", option, "cat"]);
+        let mut piped = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        piped.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = piped.wait_with_output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_eq!((output.status.code(), stdout.as_str()), (Some(0), expected), "{option}");
+    }
+    let many = heroku.said(&["run", "--no-tty", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done"]);
+    assert_eq!((many.code, many.stdout.lines().count()), (Some(0), 20_000));
+
+    let mut killed = heroku.command(&["run", "echo begun >begun; exec sleep 1000"]).spawn().unwrap();
+    running.until("it runs", || app.has("begun"));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    running.until("only the formation is left", || names(&app) == ["web.1", "worker.1"]);
+    stop(&app, running);
+}
+
+#[test]
+fn s17_3_the_official_cli_runs_a_program_on_the_terminal() {
+    let app = App::new(PROCFILE).file(".env", "LEVEL=1\n");
+    let Some((running, heroku)) = Heroku::of(&app) else { return };
+    let window = Window::open(heroku.as_script(App::empty()));
+
+    window.line("./heroku run -x -- python3 -q");
+    window.until(">>>");
+    window.line("import os; print(os.get_terminal_size(), os.environ['LEVEL'])");
+    window.until("os.terminal_size(columns=100, lines=30) 1");
+    window.line("while True: pass");
+    window.press(&["Enter"]);
+    window.press(&["C-c"]);
+    window.until("KeyboardInterrupt");
+    window.line("exit(5)");
+    window.expect_status("5");
+
+    window.line("./heroku run 'expr 40 + 2; cat'");
+    window.until("42\n");
+    window.line("typed");
+    until("it is echoed and answered", || window.screen().matches("typed\n").count() == 2);
+    window.press(&["C-d"]);
+    window.expect_status("0");
+    running.until("only the formation is left", || names(&app) == ["web.1", "worker.1"]);
     stop(&app, running);
 }

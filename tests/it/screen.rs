@@ -191,7 +191,7 @@ fn s7_5_the_log_directory_has_all_bytes_that_a_program_drew() {
 }
 
 #[test]
-fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
+fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_attach() {
     let app = app_that_writes(
         "before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n",
     );
@@ -200,7 +200,7 @@ fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_focus() {
 
     assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
     let shown = without_times_and_pids(&finished.stdout);
-    let notice = "system | app.1 draws a full screen: add `--focus app` to use it\r\n";
+    let notice = "system | app.1 draws a full screen: type `dyno attach app.1`\r\n";
     assert_eq!(shown.matches(notice).count(), 1, "{shown}");
 }
 

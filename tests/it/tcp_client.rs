@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+#[cfg(any(feature = "attached-run", feature = "real-apps"))]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,7 +13,7 @@ use crate::harness::{App, Ended, Running};
 use crate::running::up;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A client that knows the key.
 pub(crate) struct TcpClient {
@@ -23,6 +25,14 @@ pub(crate) struct TcpClient {
 pub(crate) fn key_of(exports: &str) -> String {
     let key = exports.lines().find_map(|line| line.strip_prefix("export HEROKU_API_KEY='")?.strip_suffix('\''));
     key.unwrap().to_owned()
+}
+
+/// The file with the certificate, as the `heroku` CLI learns of it.
+#[cfg(any(feature = "attached-run", feature = "real-apps"))]
+pub(crate) fn certificate_of(app: &App) -> PathBuf {
+    let exports = app.dyno(["env", "heroku"]).run().stdout();
+    let path = exports.lines().find_map(|line| line.strip_prefix("export NODE_EXTRA_CA_CERTS='")?.strip_suffix('\''));
+    PathBuf::from(path.unwrap())
 }
 
 impl TcpClient {

@@ -129,15 +129,7 @@ pub(super) fn register(
         look,
         tcp: None,
     };
-    Ok(Some(ApiStart {
-        registered,
-        tcp: None,
-        facts,
-        reload: None,
-        files: Vec::new(),
-        on_change: None,
-        sources_watch: None,
-    }))
+    Ok(Some(ApiStart::new(registered, facts)))
 }
 
 /// Whether this process runs inside a dyno of a live start.

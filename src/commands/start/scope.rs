@@ -142,6 +142,14 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether `dyno attach` finds the start. Under the names of the other tools there is no such command.
+    pub(super) fn can_attach(self, dialect: Dialect) -> bool {
+        match (self, dialect) {
+            (Self::App(_), Dialect::Dyno | Dialect::HerokuLocal) => true,
+            (Self::App(_), Dialect::Foreman | Dialect::Honcho) | (Self::Release(_) | Self::Smoke(_), _) => false,
+        }
+    }
+
     pub(super) fn focus_advice(self, dialect: Dialect) -> FocusAdvice {
         match (self, dialect) {
             (_, Dialect::Foreman | Dialect::Honcho) => FocusAdvice::None,

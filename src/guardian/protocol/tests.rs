@@ -62,6 +62,7 @@ fn every_message_is_decoded_as_it_was_encoded() {
         RunOrder::Pause,
         RunOrder::Continue,
         RunOrder::Resized,
+        RunOrder::FromTerminal { signal: libc::SIGINT },
         RunOrder::Usr1,
         RunOrder::Usr2,
     ] {

@@ -32,14 +32,28 @@ const PROMPTS: [(&str, &str); 14] = [
     ("(lldb", ")"),
 ];
 
+/// What an unfinished line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnfinishedLine {
+    /// It ends in the prompt of a debugger.
+    DebuggerPrompt,
+    /// It ends in other text.
+    Text,
+}
+
 impl Lines {
-    /// Whether the unfinished line ends in the prompt of a debugger.
+    /// The unfinished line. None: there is none, or nothing on it can be seen.
     #[must_use]
-    pub fn shows_debugger_prompt(&self) -> bool {
-        match self.terminal.as_ref().filter(|terminal| terminal.is_followed) {
-            Some(terminal) => is_prompt(&terminal.screen.cursor_row()),
-            None => is_prompt(self.plain.partial()),
+    pub fn unfinished_line(&self) -> Option<UnfinishedLine> {
+        let followed = self.terminal.as_ref().filter(|terminal| terminal.is_followed);
+        let row = followed.map(|terminal| terminal.screen.cursor_row());
+        let line = row.as_deref().unwrap_or_else(|| self.plain.partial());
+        if is_prompt(line) {
+            return Some(UnfinishedLine::DebuggerPrompt);
         }
+        let end = line.get(line.len().saturating_sub(MAX_BYTES)..).unwrap_or_default();
+        let is_seen = visible(end).iter().any(|byte| !byte.is_ascii_whitespace());
+        is_seen.then_some(UnfinishedLine::Text)
     }
 }
 
@@ -122,7 +136,7 @@ mod tests {
         let fresh_from = buffer.len();
         buffer.extend_from_slice(text);
         lines.split(buffer, fresh_from, &mut |_| ());
-        lines.shows_debugger_prompt()
+        lines.unfinished_line() == Some(UnfinishedLine::DebuggerPrompt)
     }
 
     #[test]
@@ -133,6 +147,22 @@ mod tests {
             assert!(shows_prompt(mode, b"\x1b[1G\x1b[0Kdebug> \x1b[8G"), "{mode:?}");
             assert!(!shows_prompt(mode, b"(Pdb) \n"), "{mode:?}");
             assert!(!shows_prompt(mode, b"(Pdb) n\nready "), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn s10_5_only_text_that_can_be_seen_is_an_unfinished_line() {
+        let size = ScreenSize { rows: 24, columns: 80 };
+        let after = |text: &[u8]| {
+            let mut lines = Lines::new(LineMode::Terminal { size, keeps_all_bytes: false });
+            lines.split(text.to_vec(), 0, &mut |_| ());
+            lines.unfinished_line()
+        };
+
+        assert_eq!(after(b"Password: "), Some(UnfinishedLine::Text));
+        assert_eq!(after(b"old\rName? "), Some(UnfinishedLine::Text));
+        for text in [&b""[..], b"ready\r\n", b"ready\r\n  ", b"ready\n\x1b[?25l", b"50%\r\x1b[K"] {
+            assert_eq!(after(text), None, "{text:?}");
         }
     }
 }

@@ -143,6 +143,12 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
                 let _ = answer.send(app.snapshot.borrow().clone());
             }
             ApiCall::Say(_, answer) | ApiCall::Settle(answer) => drop(answer.send(())),
+            // No client of these tests asks for a terminal, or gets one.
+            ApiCall::TakeAttached(_, answer) => drop(answer.send(None)),
+            ApiCall::BeginAttached(..)
+            | ApiCall::Terminal(..)
+            | ApiCall::FitTerminal { .. }
+            | ApiCall::SignalTerminal { .. } => {}
             ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
         }
         let snapshot = app.snapshot.borrow().clone();

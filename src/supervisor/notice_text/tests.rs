@@ -259,6 +259,12 @@ fn s6_8_a_dyno_that_needs_the_keyboard_says_how_to_get_it() {
             FocusAdvice::None,
             "web.1 waits at a debugger prompt, and no key reaches it",
         ),
+        (
+            dyno("web", 1),
+            KeyboardSign::WaitsForInput,
+            FocusAdvice::Attach,
+            "web.1 is waiting for input: type `dyno attach web.1`",
+        ),
     ] {
         assert_texts(&NoticeKind::NeedsKeyboard { dyno, sign, advice }, Some(text), Some(text));
     }

@@ -1,6 +1,7 @@
 //! Ctrl-C while the keyboard is connected to a dyno (S6.8).
 
 use super::*;
+use crate::model::PtySize;
 
 /// The user presses Ctrl-C while the keyboard is connected to `run`.
 fn ctrl_c(supervisor: &mut Supervisor, run: RunId, now: Now) -> Vec<String> {
@@ -92,7 +93,7 @@ fn s6_8_sigint_from_elsewhere_stops_all_at_once() {
 
 fn at_prompt(supervisor: &mut Supervisor, name: &str, now: Now) -> Vec<String> {
     let run = run_of(supervisor, name);
-    feed(supervisor, Event::DebuggerPrompt { run }, now)
+    feed(supervisor, Event::NeedsKeyboard { run, sign: KeyboardSign::DebuggerPrompt }, now)
 }
 
 #[test]
@@ -130,5 +131,27 @@ fn s6_8_a_prompt_of_a_dyno_that_has_exited_gets_no_hint() {
     let run = run_of(&supervisor, "web.1");
     exit(&mut supervisor, "web.1", code(1), at(1));
 
-    assert_eq!(feed(&mut supervisor, Event::DebuggerPrompt { run }, at(1)), [""; 0]);
+    assert!(!supervisor.may_need_keyboard(run));
+    let prompt = Event::NeedsKeyboard { run, sign: KeyboardSign::DebuggerPrompt };
+    assert_eq!(feed(&mut supervisor, prompt, at(1)), [""; 0]);
+}
+
+#[test]
+fn s10_5_a_dyno_with_a_terminal_that_waits_points_to_attach() {
+    let size = PtySize { rows: 24, cols: 80 };
+    for (io, advice) in
+        [(Io::Pty(size), "type `dyno attach web.1`"), (Io::Pipe, "run `dyno start --focus web` to use it")]
+    {
+        let plan = plan_of(vec![Arc::new(DynoSpec { io, ..(*spec("web.1")).clone() })]);
+        let mut supervisor =
+            Supervisor::new(plan, Policy { terminal_advice: FocusAdvice::Attach, ..Policy::default() });
+        boot(&mut supervisor);
+        spawned(&mut supervisor, "web.1", at(0));
+        let run = run_of(&supervisor, "web.1");
+        let waits = || Event::NeedsKeyboard { run, sign: KeyboardSign::WaitsForInput };
+
+        let expected = format!("system: web.1 is waiting for input: {advice}");
+        assert_eq!(feed(&mut supervisor, waits(), at(1)), [expected]);
+        assert_eq!(feed(&mut supervisor, waits(), at(2)), [""; 0]);
+    }
 }

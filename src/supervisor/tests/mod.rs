@@ -294,6 +294,7 @@ fn order(signal: RunOrder) -> String {
         RunOrder::Pause => "pause".into(),
         RunOrder::Continue => "continue".into(),
         RunOrder::Resized => "resized".into(),
+        RunOrder::FromTerminal { signal } => format!("key of {signal}"),
         RunOrder::Usr1 => "pass SIGUSR1".into(),
         RunOrder::Usr2 => "pass SIGUSR2".into(),
     }

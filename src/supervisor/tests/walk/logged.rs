@@ -72,6 +72,7 @@ impl Model {
             | RunOrder::Pause
             | RunOrder::Continue
             | RunOrder::Resized
+            | RunOrder::FromTerminal { .. }
             | RunOrder::Usr1
             | RunOrder::Usr2 => return Ok(()),
         };

@@ -195,7 +195,7 @@ impl Model {
             | Event::Tick
             | Event::ListensElsewhere { .. }
             | Event::Run(_, RunReport::LeftBehind { .. })
-            | Event::DebuggerPrompt { .. }
+            | Event::NeedsKeyboard { .. }
             | Event::NotAnswering { .. } => {}
             Event::Listens { run, at } => self.on_listens(*run, at, mono),
             Event::Run(run, RunReport::Spawned { pid }) => self.on_spawned(*run, *pid, mono),

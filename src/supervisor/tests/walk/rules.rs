@@ -204,7 +204,7 @@ impl Model {
             RunOrder::Continue => rule!(matches!(event, Event::Resumed { .. }), "only Resumed may continue"),
             RunOrder::Usr1 => rule!(*event == Event::Signal(UserSignal::Usr1), "USR1 was not received"),
             RunOrder::Usr2 => rule!(*event == Event::Signal(UserSignal::Usr2), "USR2 was not received"),
-            RunOrder::Resized => return Err("only the runtime resizes".into()),
+            RunOrder::Resized | RunOrder::FromTerminal { .. } => return Err("only the runtime does that".into()),
         }
         Ok(())
     }
@@ -319,7 +319,7 @@ impl Model {
             | Event::NotAnswering { .. }
             | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
-            | Event::DebuggerPrompt { .. }
+            | Event::NeedsKeyboard { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
             | Event::OutputLost(_)

@@ -1,0 +1,213 @@
+//! The runs whose streams belong to clients of the API (S17.3). The run loop opens the streams and reports how the run goes;
+//! the session of the client takes both. It does not begin before its client has come.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::watch;
+
+use crate::model::{DynoName, RunId, RunReport};
+
+/// The status of a run that never began.
+const NOT_STARTED: u8 = 126;
+
+/// Our side of the streams of a run.
+pub(super) struct RunStreams {
+    /// The master of its terminal, or the reading end of its pipe.
+    pub(super) output: Receiver,
+    /// The writing end of its stdin. None: that is its terminal.
+    pub(super) input: Option<OwnedFd>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AttachedStage {
+    Starting,
+    Open,
+    /// Its leader has ended with this status, as a shell shows it.
+    Exited(u8),
+}
+
+/// One run.
+pub(super) struct AttachedRun {
+    streams: RefCell<Option<RunStreams>>,
+    stage: watch::Sender<AttachedStage>,
+    is_met: Cell<bool>,
+    is_gone: Cell<bool>,
+    failure: RefCell<Option<String>>,
+}
+
+impl AttachedRun {
+    fn new() -> Rc<Self> {
+        Rc::new(Self {
+            streams: RefCell::default(),
+            stage: watch::Sender::new(AttachedStage::Starting),
+            is_met: Cell::default(),
+            is_gone: Cell::default(),
+            failure: RefCell::default(),
+        })
+    }
+
+    /// Its client has come, so it may begin.
+    pub(super) fn meet(&self) {
+        self.is_met.set(true);
+    }
+
+    fn spawned(&self) {
+        self.stage.send_if_modified(|stage| {
+            let is_first = *stage == AttachedStage::Starting;
+            if is_first {
+                *stage = AttachedStage::Open;
+            }
+            is_first
+        });
+    }
+
+    fn exited(&self, status: u8) {
+        self.stage.send_if_modified(|stage| match stage {
+            AttachedStage::Starting | AttachedStage::Open => {
+                *stage = AttachedStage::Exited(status);
+                true
+            }
+            AttachedStage::Exited(_) => false,
+        });
+    }
+
+    /// Its streams, once its program has them: before that, a key such as Ctrl-C would be lost. None: it never began, or
+    /// they were taken.
+    pub(super) async fn streams(&self) -> Option<RunStreams> {
+        let _ = self.stage.subscribe().wait_for(|stage| *stage != AttachedStage::Starting).await;
+        self.streams.borrow_mut().take()
+    }
+
+    /// Closes the streams, unless a session has taken them.
+    pub(super) fn hang_up(&self) {
+        self.streams.borrow_mut().take();
+    }
+
+    /// Whether nothing of it is left. Its name may belong to another dyno then.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.get()
+    }
+
+    /// Why it could not be started.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
+    /// Whether its leader runs.
+    pub(super) fn is_open(&self) -> bool {
+        *self.stage.borrow() == AttachedStage::Open
+    }
+
+    /// Whether its leader has ended.
+    pub(super) fn has_exited(&self) -> bool {
+        matches!(*self.stage.borrow(), AttachedStage::Exited(_))
+    }
+
+    /// The status of its leader, once that has ended.
+    pub(super) async fn status(&self) -> u8 {
+        let mut stages = self.stage.subscribe();
+        match stages.wait_for(|stage| matches!(stage, AttachedStage::Exited(_))).await.as_deref() {
+            Ok(AttachedStage::Exited(status)) => *status,
+            // Never: the sender is here.
+            Ok(AttachedStage::Starting | AttachedStage::Open) | Err(_) => NOT_STARTED,
+        }
+    }
+}
+
+/// The runs that have not ended, and those that were not taken.
+#[derive(Default)]
+pub(super) struct AttachedRuns {
+    living: HashMap<RunId, Rc<AttachedRun>>,
+    untaken: HashMap<DynoName, Rc<AttachedRun>>,
+}
+
+impl AttachedRuns {
+    /// A run will begin.
+    pub(super) fn expect(&mut self, run: RunId, dyno: &DynoName) {
+        let attached = AttachedRun::new();
+        self.living.insert(run, Rc::clone(&attached));
+        self.untaken.insert(dyno.clone(), attached);
+    }
+
+    /// Whether this run may begin. Those of other dynos wait for no client.
+    pub(super) fn may_begin(&self, run: RunId) -> bool {
+        self.living.get(&run).is_none_or(|attached| attached.is_met.get())
+    }
+
+    /// Its streams exist.
+    pub(super) fn open(&mut self, run: RunId, streams: RunStreams) {
+        if let Some(attached) = self.living.get(&run) {
+            *attached.streams.borrow_mut() = Some(streams);
+        }
+    }
+
+    pub(super) fn follow(&mut self, run: RunId, report: &RunReport) {
+        match report {
+            RunReport::Exited { exit, .. } => {
+                if let Some(attached) = self.living.get(&run) {
+                    attached.exited(exit.shell_code());
+                }
+            }
+            RunReport::SpawnFailed(_) | RunReport::Gone => {
+                if let Some(attached) = self.living.remove(&run) {
+                    attached.is_gone.set(true);
+                    if let RunReport::SpawnFailed(why) = report {
+                        *attached.failure.borrow_mut() = Some(why.to_string());
+                    }
+                    attached.exited(NOT_STARTED);
+                }
+            }
+            RunReport::Spawned { .. } => {
+                if let Some(attached) = self.living.get(&run) {
+                    attached.spawned();
+                }
+            }
+            RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
+        }
+    }
+
+    /// Takes the run of a dyno, for the session of its client.
+    pub(super) fn take(&mut self, dyno: &DynoName) -> Option<Rc<AttachedRun>> {
+        self.untaken.remove(dyno)
+    }
+}
+
+impl Drop for AttachedRuns {
+    fn drop(&mut self) {
+        // Nothing follows them any more.
+        self.living.values().for_each(|attached| attached.exited(NOT_STARTED));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use tokio::net::unix::pipe::pipe;
+
+    use super::*;
+    use crate::model::ProcessType;
+
+    #[tokio::test]
+    async fn s17_3_nothing_is_typed_before_the_program_has_its_terminal() {
+        let (mut runs, run) = (AttachedRuns::default(), RunId(1));
+        let dyno = DynoName::new(ProcessType::new("run").unwrap(), 1);
+        runs.expect(run, &dyno);
+        let attached = runs.take(&dyno).unwrap();
+        let (_writer, output) = pipe().unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut streams = pin!(attached.streams());
+
+        runs.open(run, RunStreams { output, input: None });
+        assert!(streams.as_mut().poll(&mut context).is_pending());
+        runs.follow(run, &RunReport::Spawned { pid: 1 });
+
+        assert!(matches!(streams.as_mut().poll(&mut context), Poll::Ready(Some(_))));
+    }
+}

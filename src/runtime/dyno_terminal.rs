@@ -1,0 +1,400 @@
+//! The terminal of a dyno, across its runs, for clients that are attached to it (S10.5).
+//!
+//! The output task of the dyno records here what a run writes and when it begins and ends. An [`AttachedTerminal`] reads
+//! and types. A client that reads slowly has no queue: it reads from the record, and if that has moved on, the screen is
+//! drawn again. Belongs to the thread of the run loop. Not here: the run loop changes sizes and sends signals
+//! (`terminal_calls`).
+
+use std::cell::RefCell;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::unistd::tcgetpgrp;
+use tokio::net::unix::pipe::Receiver;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::watch;
+use tokio::task::{spawn_local, yield_now};
+use tokio::time::Instant;
+
+use super::calls::{self, ApiCall, ApiCaller};
+use super::output::at;
+use super::terminal_input::TerminalInput;
+use crate::guardian::TerminalModes;
+use crate::model::{DynoName, PtySize, RunId};
+use crate::terminal::{NewlineMeaning, Newlines, ScreenRecord, ScreenText, bounded};
+
+/// Bytes of output that one client gets at once.
+const MOST_OUTPUT: usize = 32 << 10;
+
+/// The shortest time between two drawings for a client that reads too slowly for the output.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The terminal of one dyno.
+pub(super) struct DynoTerminal {
+    dyno: DynoName,
+    /// Whether its runs have the keyboard of `dyno` itself, so that no client types.
+    has_keyboard: bool,
+    state: RefCell<TerminalState>,
+    /// Changes with everything that clients may wait for.
+    changed: watch::Sender<()>,
+}
+
+struct TerminalState {
+    record: ScreenRecord,
+    run: Option<OpenRun>,
+    /// How many runs have begun.
+    runs: u64,
+    typist: Option<Typist>,
+    last_id: u64,
+    /// Why there will be no run any more.
+    gone: Option<&'static str>,
+}
+
+struct OpenRun {
+    id: RunId,
+    /// The master of its terminal.
+    stream: Rc<Receiver>,
+}
+
+/// The client that types.
+#[derive(Clone, Copy)]
+struct Typist {
+    id: u64,
+    /// Its process. None: another program, which cannot be named.
+    pid: Option<i32>,
+    size: Option<PtySize>,
+}
+
+/// What a client wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttachWish {
+    /// Its process, if known.
+    pub(super) pid: Option<i32>,
+    /// Whether it types.
+    pub(super) types: bool,
+    /// Whether it takes the keys from the one that types.
+    pub(super) takes: bool,
+}
+
+/// Another client types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Occupied {
+    pub(super) pid: Option<i32>,
+}
+
+/// What has happened to the terminal of a dyno.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TerminalEvent {
+    /// Bytes for the terminal of the client.
+    Output(Vec<u8>),
+    /// Bytes were left out for a client that reads too slowly. These draw the whole screen.
+    Redraw(Vec<u8>),
+    /// The first run, or the next one, has begun.
+    RunBegan,
+    /// The run has ended, and all its output was returned.
+    RunEnded,
+    /// Another client types from now on.
+    LostKeys(Option<i32>),
+    /// There will be no run any more: why.
+    Gone(&'static str),
+}
+
+impl TerminalState {
+    /// Notes what the program means by `\n` at the moment.
+    fn note_newline(&mut self) {
+        let modes = self.run.as_ref().and_then(|run| TerminalModes::of(&*run.stream).ok());
+        let Some(modes) = modes else { return };
+        self.record.set_newline(if modes.has_raw_output() {
+            NewlineMeaning::Down
+        } else if modes.echoes() {
+            NewlineMeaning::NewLine
+        } else {
+            NewlineMeaning::DownOnAlternate
+        });
+    }
+}
+
+impl DynoTerminal {
+    pub(super) fn new(dyno: DynoName, size: PtySize, has_keyboard: bool) -> Rc<Self> {
+        let record = ScreenRecord::new(size);
+        let state = TerminalState { record, run: None, runs: 0, typist: None, last_id: 0, gone: None };
+        Rc::new(Self { dyno, has_keyboard, state: RefCell::new(state), changed: watch::Sender::new(()) })
+    }
+
+    /// A run writes to this terminal from now on.
+    pub(super) fn begin(&self, run: RunId, stream: Rc<Receiver>, size: PtySize) {
+        let mut state = self.state.borrow_mut();
+        state.record.clear(size);
+        state.run = Some(OpenRun { id: run, stream });
+        state.runs += 1;
+        self.changed.send_replace(());
+    }
+
+    /// The run has written these bytes.
+    pub(super) fn record(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            let mut state = self.state.borrow_mut();
+            // Without viewers it is enough to know when someone looks.
+            if self.has_clients() || state.record.draws() {
+                state.note_newline();
+            }
+            state.record.push(bytes);
+            self.changed.send_replace(());
+        }
+    }
+
+    pub(super) fn resized(&self, size: PtySize) {
+        let mut state = self.state.borrow_mut();
+        state.note_newline();
+        state.record.resize(size);
+    }
+
+    /// The run has ended, and everything that it wrote is recorded.
+    pub(super) fn end(&self) {
+        let mut state = self.state.borrow_mut();
+        state.note_newline();
+        state.run = None;
+        self.changed.send_replace(());
+    }
+
+    /// There will be no run any more.
+    pub(super) fn retire(&self, why: &'static str) {
+        self.state.borrow_mut().gone.get_or_insert(why);
+        self.changed.send_replace(());
+    }
+
+    /// The size of the terminal of the client that types.
+    pub(super) fn wanted_size(&self) -> Option<PtySize> {
+        self.state.borrow().typist.and_then(|typist| typist.size)
+    }
+
+    pub(super) fn has_clients(&self) -> bool {
+        self.changed.receiver_count() > 0
+    }
+
+    /// The last screenful.
+    pub(super) fn text(&self) -> ScreenText {
+        let mut state = self.state.borrow_mut();
+        state.note_newline();
+        state.record.text()
+    }
+
+    /// Attaches a client. `calls`: to the run loop.
+    ///
+    /// # Errors
+    /// It wants to type, and another client does.
+    pub(super) fn attach(self: &Rc<Self>, wish: AttachWish, calls: ApiCaller) -> Result<AttachedTerminal, Occupied> {
+        let wish = AttachWish { types: wish.types && !self.has_keyboard, ..wish };
+        let mut state = self.state.borrow_mut();
+        if let Some(typist) = state.typist
+            && wish.types
+            && !wish.takes
+        {
+            return Err(Occupied { pid: typist.pid });
+        }
+        state.note_newline();
+        state.last_id += 1;
+        let id = state.last_id;
+        if wish.types {
+            state.typist = Some(Typist { id, pid: wish.pid, size: None });
+        }
+        // Wakes the one that has lost the keys.
+        self.changed.send_replace(());
+        Ok(AttachedTerminal {
+            terminal: Rc::clone(self),
+            calls,
+            id,
+            had_keys: wish.types,
+            runs: None,
+            is_running: false,
+            at: None,
+            newlines: Newlines::default(),
+            input: None,
+            draw_at: None,
+            changed: self.changed.subscribe(),
+        })
+    }
+}
+
+/// A client of the terminal of a dyno: reads, types and resizes. Dropping it detaches.
+pub(super) struct AttachedTerminal {
+    terminal: Rc<DynoTerminal>,
+    calls: ApiCaller,
+    id: u64,
+    had_keys: bool,
+    /// How many runs had begun when it looked last. None: it has not looked yet.
+    runs: Option<u64>,
+    /// Whether it has seen a run begin and not end.
+    is_running: bool,
+    /// Up to where it has read. None: the screen has to be drawn.
+    at: Option<u64>,
+    /// The place for `\n` up to there.
+    newlines: Newlines,
+    input: Option<(RunId, TerminalInput)>,
+    /// When the screen may be drawn again.
+    draw_at: Option<Instant>,
+    changed: watch::Receiver<()>,
+}
+
+impl AttachedTerminal {
+    /// What happens next. Writes held keys meanwhile. `looks`: whether the client can take an event; if not, this only
+    /// writes keys. Cancel safe.
+    pub(super) async fn next(&mut self, looks: bool) -> TerminalEvent {
+        loop {
+            if looks {
+                self.changed.mark_unchanged();
+                if let Some(event) = self.look() {
+                    return event;
+                }
+            }
+            let is_waiting = self.input.as_ref().is_some_and(|(_, input)| input.is_waiting());
+            let draw_at = if self.at.is_none() && looks { self.draw_at } else { None };
+            tokio::select! {
+                _ = self.changed.changed(), if looks => {}
+                () = at(draw_at) => {}
+                () = writable(self.input.as_ref()), if is_waiting => {
+                    if let Some((_, input)) = &mut self.input {
+                        input.write();
+                    }
+                    // A terminal that no program has open is always ready: let others work.
+                    yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// What has happened since the last look.
+    fn look(&mut self) -> Option<TerminalEvent> {
+        let state = &mut *self.terminal.state.borrow_mut();
+        if self.had_keys && state.typist.is_none_or(|typist| typist.id != self.id) {
+            self.had_keys = false;
+            return Some(TerminalEvent::LostKeys(state.typist.and_then(|typist| typist.pid)));
+        }
+        if self.runs.is_some_and(|runs| runs != state.runs) && self.is_running {
+            (self.is_running, self.input) = (false, None);
+            return Some(TerminalEvent::RunEnded);
+        }
+        if self.runs != Some(state.runs) {
+            self.runs = Some(state.runs);
+            self.is_running = state.run.is_some();
+            (self.at, self.draw_at) = (None, None);
+            return Some(if self.is_running { TerminalEvent::RunBegan } else { TerminalEvent::RunEnded });
+        }
+        let mut output = Vec::new();
+        match self.at.and_then(|at| state.record.after(at, MOST_OUTPUT, &mut output)) {
+            Some(at) => {
+                self.at = Some(at);
+                let written = std::mem::take(&mut output);
+                self.newlines.translate(&written, state.record.newline(), &mut output);
+            }
+            None if self.draw_at.is_none_or(|at| at <= Instant::now()) => {
+                // First below what the person sees. Later, when bytes are missing, the whole screen.
+                let is_first = self.draw_at.is_none();
+                output = state.record.redraw(is_first);
+                (self.at, self.newlines) = (Some(state.record.end()), state.record.newlines());
+                self.draw_at = Some(Instant::now() + REDRAW_INTERVAL);
+                if !is_first {
+                    return Some(TerminalEvent::Redraw(output));
+                }
+            }
+            None => {
+                self.at = None;
+                return None;
+            }
+        }
+        if !output.is_empty() {
+            return Some(TerminalEvent::Output(output));
+        }
+        if self.is_running && state.run.is_none() {
+            (self.is_running, self.input) = (false, None);
+            return Some(TerminalEvent::RunEnded);
+        }
+        // The last output of a run is recorded after the dyno was removed.
+        state.gone.filter(|_| state.run.is_none()).map(TerminalEvent::Gone)
+    }
+
+    /// Whether this client types. If not, keys and sizes have no effect.
+    pub(super) fn types(&self) -> bool {
+        self.terminal.state.borrow().typist.is_some_and(|typist| typist.id == self.id)
+    }
+
+    /// Whether the dyno has the keyboard of `dyno` itself, so that no client types.
+    pub(super) fn is_focused(&self) -> bool {
+        self.terminal.has_keyboard
+    }
+
+    /// Types these keys. A key that means a signal reaches the processes of the run even if their terminal controls no
+    /// session.
+    pub(super) async fn type_keys(&mut self, keys: &[u8]) {
+        if !self.types() {
+            return;
+        }
+        let Some((run, stream)) = self.terminal.state.borrow().run.as_ref().map(|run| (run.id, Rc::clone(&run.stream)))
+        else {
+            return;
+        };
+        if self.input.as_ref().is_none_or(|(of_run, _)| *of_run != run) {
+            // If we have run out of descriptors, the keys are lost.
+            self.input = TerminalInput::new(&stream).ok().map(|input| (run, input));
+        }
+        let mut rest = keys;
+        while let Some((_, input)) = self.input.as_mut().filter(|_| !rest.is_empty()) {
+            // A program that gets a signal may change the modes.
+            let modes = TerminalModes::of(&*stream).ok();
+            let signal_of = |key: &u8| modes.and_then(|modes| modes.signal_of(*key));
+            let at = rest.iter().position(|key| signal_of(key).is_some()).unwrap_or(rest.len());
+            let (text, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            // A full terminal drops text, too. Later keys must still be able to interrupt the dyno.
+            if !text.is_empty() && input.has_room() {
+                input.type_text(text);
+            }
+            let Some((key, after)) = after.split_first() else { return };
+            rest = after;
+            if let Some(signal) = signal_of(key) {
+                // The terminal echoes it, and signals the processes if it controls their session.
+                input.type_signal(*key);
+                if !controls_a_session(&stream) {
+                    calls::ask(&self.calls, |done| ApiCall::SignalTerminal { run, signal, done }).await;
+                }
+            }
+        }
+    }
+
+    /// The terminal of the client has this size now.
+    pub(super) async fn resize(&self, size: PtySize) {
+        {
+            let mut state = self.terminal.state.borrow_mut();
+            let Some(typist) = state.typist.as_mut().filter(|typist| typist.id == self.id) else { return };
+            typist.size = Some(bounded(size));
+        }
+        let dyno = self.terminal.dyno.clone();
+        calls::ask(&self.calls, |done| ApiCall::FitTerminal { dyno, done: Some(done) }).await;
+    }
+}
+
+impl Drop for AttachedTerminal {
+    fn drop(&mut self) {
+        if self.types() {
+            self.terminal.state.borrow_mut().typist = None;
+            let dyno = self.terminal.dyno.clone();
+            if let Err(TrySendError::Full(call)) = self.calls.try_send(ApiCall::FitTerminal { dyno, done: None }) {
+                let calls = self.calls.clone();
+                // If the run loop is gone, no size matters any more.
+                spawn_local(async move { calls.send(call).await.is_ok() });
+            }
+        }
+    }
+}
+
+/// Whether some process has this terminal as its controlling terminal. Then the system sends the signals of its keys.
+fn controls_a_session(stream: &Receiver) -> bool {
+    tcgetpgrp(stream.as_fd()).is_ok_and(|group| group.as_raw() > 0)
+}
+
+async fn writable(input: Option<&(RunId, TerminalInput)>) {
+    match input {
+        Some((_, input)) => input.writable().await,
+        None => std::future::pending().await,
+    }
+}

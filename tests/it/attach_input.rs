@@ -1,0 +1,81 @@
+//! A dyno that waits for someone to type says so, once, and only if no client is attached (S10.5).
+
+use crate::attach::DETACH;
+use crate::detached::stop;
+use crate::harness::{App, Ended, Running};
+
+const WAITS: &str = "system | app.1 is waiting for input: type `dyno attach app.1`\n";
+
+fn in_background(app: &App) -> Running {
+    let mut start = app.dyno(["start", "--detach", "--color", "never", "--no-timestamps"]).spawn();
+    start.returned().expect_end(Ended::Code(0));
+    start
+}
+
+/// How often the log says that the dyno waits.
+fn times(app: &App) -> usize {
+    app.dyno(["logs"]).run().stdout().replace(char::is_numeric, "1").matches(WAITS.trim_end()).count()
+}
+
+#[test]
+fn s10_5_a_dyno_that_waits_for_a_line_is_named_once_per_run() {
+    let app =
+        App::new("app: ./app\n").script("app", "while printf 'name? '; do read -r name; echo \"hi $name\"; done\n");
+    let start = in_background(&app);
+    start.until("the log says so", || times(&app) == 1);
+
+    let client = app.dyno(["attach", "app"]).spawn_in_terminal();
+    client.until_shown("name?");
+    client.terminal().type_keys(b"ann\r");
+    client.until_shown("hi ann\r\nname? ");
+    start.until("the prompt is in the log", || app.dyno(["logs"]).run().stdout().matches("| name? ").count() == 2);
+    client.terminal().type_keys(DETACH);
+    client.finish().expect_end(Ended::Code(0));
+    assert_eq!(times(&app), 1);
+
+    app.dyno(["restart", "app", "-t", "0"]).run().expect_end(Ended::Code(0));
+    start.until("the log says so again", || times(&app) == 2);
+    stop(&app, &start);
+}
+
+#[test]
+fn s10_5_a_program_that_reads_single_keys_is_named() {
+    let app =
+        App::new("app: ./app\n").script("app", "stty -icanon -echo\nprintf '> '\nread -r _ <never\n").fifo("never");
+    let start = in_background(&app);
+
+    start.until("the log says so", || times(&app) == 1);
+
+    stop(&app, &start);
+}
+
+#[test]
+fn s10_5_a_program_that_hides_what_is_typed_is_named() {
+    let app = App::new("app: ./app\n").script("app", "stty -echo\nprintf 'Password: '\nexec sleep 1000\n");
+    let start = in_background(&app);
+
+    start.until("the log says so", || times(&app) == 1);
+
+    stop(&app, &start);
+}
+
+#[test]
+fn s10_5_a_dyno_that_only_has_a_terminal_is_not_named() {
+    // The first two do not read it. The third reads it, but asks for nothing.
+    let app = App::new("app: ./app\nlines: ./lines\ncat: echo ready; cat\nasks: ./asks\n")
+        .script("app", "printf 'Compiling ... '; read -r _ <never\n")
+        .script("lines", "echo ready; read -r _ <never\n")
+        .script("asks", "printf '? '; read -r _\n")
+        .fifo("never");
+    let start = in_background(&app);
+    let log = || app.dyno(["logs"]).run().stdout();
+
+    // The lines of all dynos are there, and one that waits was found.
+    start.until("the other dynos are silent", || {
+        let log = log();
+        log.contains("| Compiling ... ") && log.matches("| ready").count() == 2 && log.contains("asks.1 is waiting")
+    });
+
+    assert_eq!(log().matches("is waiting for input").count(), 1, "{}", log());
+    stop(&app, &start);
+}
