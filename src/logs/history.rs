@@ -170,7 +170,7 @@ impl History {
     }
 
     /// Hands out wanted lines with these numbers, in their order, until `limit_bytes` are used up: each line uses its
-    /// own bytes and [`LINE_BYTES`]. `each` gets some lines and the number of the first of them. Returns the number of
+    /// own bytes and `LINE_BYTES`. `each` gets some lines and the number of the first of them. Returns the number of
     /// the next line to read.
     pub fn read(
         &self,
