@@ -34,6 +34,11 @@ pub(super) struct ArchiveReader {
 struct Archive {
     history: History,
     readers: Vec<Registered>,
+    /// Lines that were added, and that the readers do not know of yet. Each of them is informed before anyone reads, and at
+    /// once if one waits for lines: in a flood, when all of them pause, that would be work for every block and client.
+    unannounced: Vec<(Source, u64)>,
+    /// How many readers wait for lines.
+    waiting: usize,
     last_id: u64,
     is_closing: bool,
     began: Instant,
@@ -50,8 +55,15 @@ struct Registered {
 
 impl LogArchive {
     pub(super) fn new() -> Self {
-        let (history, readers) = (History::default(), Vec::new());
-        let archive = Archive { history, readers, last_id: 0, is_closing: false, began: Instant::now() };
+        let archive = Archive {
+            history: History::default(),
+            readers: Vec::new(),
+            unannounced: Vec::new(),
+            waiting: 0,
+            last_id: 0,
+            is_closing: false,
+            began: Instant::now(),
+        };
         Self(Rc::new(RefCell::new(archive)))
     }
 
@@ -63,19 +75,23 @@ impl LogArchive {
         }
         let archive = &mut *self.0.borrow_mut();
         let lines = archive.history.push(block);
-        for reader in &mut archive.readers {
-            if reader.follower.note(&block.source, lines)
-                && reader.waits_for_lines
-                && let Some(waker) = reader.waker.take()
-            {
-                waker.wake();
-            }
+        if archive.readers.is_empty() {
+            return;
+        }
+        match archive.unannounced.iter_mut().find(|(source, _)| *source == block.source) {
+            Some((_, count)) => *count += lines,
+            None => archive.unannounced.push((block.source.clone(), lines)),
+        }
+        if archive.waiting > 0 {
+            archive.announce();
         }
     }
 
     /// Begins to read.
     pub(super) fn read(&self, query: LogQuery) -> ArchiveReader {
         let archive = &mut *self.0.borrow_mut();
+        // The new one counts what is in the history already.
+        archive.announce();
         let follower = Follower::new(query, &archive.history);
         archive.last_id += 1;
         archive.readers.push(Registered { id: archive.last_id, follower, waker: None, waits_for_lines: false });
@@ -127,6 +143,19 @@ impl LogArchive {
 }
 
 impl Archive {
+    /// Informs the readers of the lines that were added, and wakes those that wait for them.
+    fn announce(&mut self) {
+        for (source, lines) in self.unannounced.drain(..) {
+            for reader in &mut self.readers {
+                if reader.follower.note(&source, lines) && reader.waits_for_lines {
+                    reader.waits_for_lines = false;
+                    self.waiting -= 1;
+                    reader.waker.take().into_iter().for_each(Waker::wake);
+                }
+            }
+        }
+    }
+
     fn followers(&self) -> usize {
         self.readers.iter().filter(|reader| reader.follower.follows()).count()
     }
@@ -141,6 +170,7 @@ impl ArchiveReader {
     /// Appends what the client gets next to `out`. If it has to wait for lines, the task is woken when they come.
     pub(super) fn turn(&self, cx: &Context<'_>, encoder: &mut LogEncoder, out: &mut Vec<u8>) -> FollowTurn {
         let archive = &mut *self.archive.0.borrow_mut();
+        archive.announce();
         let moment = Moment {
             followers: u32::try_from(archive.followers()).unwrap_or(u32::MAX),
             is_closing: archive.is_closing,
@@ -151,7 +181,9 @@ impl ArchiveReader {
             return FollowTurn::End;
         };
         let turn = reader.follower.turn(&archive.history, moment, encoder, out);
+        archive.waiting -= usize::from(reader.waits_for_lines);
         reader.waits_for_lines = turn == FollowTurn::Wait;
+        archive.waiting += usize::from(reader.waits_for_lines);
         match turn {
             // Also while it pauses: the end of everything cuts the pause short.
             FollowTurn::Wait | FollowTurn::Pause(_) => reader.waker = Some(cx.waker().clone()),
@@ -165,6 +197,7 @@ impl Drop for ArchiveReader {
     fn drop(&mut self) {
         let archive = &mut *self.archive.0.borrow_mut();
         archive.readers.retain(|reader| reader.id != self.id);
+        archive.waiting = archive.readers.iter().filter(|reader| reader.waits_for_lines).count();
         archive.note_followers();
     }
 }
