@@ -129,6 +129,7 @@
 //! | a mode of a terminal that clients must restore | `terminal::ScreenModes` |
 //! | a tool for programs (`dyno mcp`) | `mcp::ToolKind` |
 //! | something that a command asks of a running app | `client::RunningApp` |
+//! | what a key means, or a frame of `dyno attach` | `terminal`: `KeyReader`, `TerminalFrame`, `AttachFrame` |
 //! | a reason why an app cannot start | `project::StartPlan`, so that `check` reports it, too |
 //! | a log format | `logs`, next to `text` |
 //! | a report format of `smoke`, or a field in one | `reports`, one file for each format |
@@ -138,7 +139,7 @@
 //!
 //! # Other systems
 //!
-//! Linux-only code is in `guardian` (`proc_table`, `spawn`, `sys`) and `runtime`. On other systems only the pure layers
+//! Linux-only code is in `guardian` (`mapped_code`, `proc_table`, `spawn`, `sys`) and `runtime`. On other systems only the pure layers
 //! are built, and the binary refuses to start.
 
 pub mod api;

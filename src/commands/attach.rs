@@ -125,12 +125,18 @@ impl Attached {
         };
         // On the main screen, a prompt of the dyno may be where the next line begins.
         let is_on_main_screen = !self.modes.is_alternate();
-        // Without waiting: a signal may have ended us because the terminal accepts nothing.
-        let _ = self.terminal.show_now(&self.modes.unset());
+        let mut last = self.modes.unset();
         if is_on_main_screen {
-            // If the terminal is gone, nothing has to be shown.
-            let _ = self.terminal.show_now(b"\r\n");
+            last.extend(b"\r\n");
         }
+        // If the terminal is gone, nothing has to be shown.
+        let _ = match end {
+            // Without waiting: the signal may have come because the terminal accepts nothing.
+            AttachEnd::Signal(_) => self.terminal.show_now(&last).map(drop).map_err(drop),
+            AttachEnd::Detached | AttachEnd::Over(_) | AttachEnd::Cut => {
+                self.terminal.show(&last, &self.signals).map_err(drop)
+            }
+        };
         end
     }
 
@@ -169,7 +175,7 @@ impl Attached {
                 }
                 TerminalFrame::Redraw => self.leave_modes(),
                 TerminalFrame::Line(line) => self.say(&line),
-                TerminalFrame::RunEnded(line) => self.leave_modes().and_then(|()| self.say(&line)),
+                TerminalFrame::RunChanged(line) => self.leave_modes().and_then(|()| self.say(&line)),
                 TerminalFrame::End(why) => return Some(AttachEnd::Over(why)),
             };
             if let Err(signal) = shown {

@@ -6,7 +6,7 @@
 use super::sys::page_bytes;
 
 /// Unmaps the code and constants of this program and its libraries. The next use of a page maps it again, from the page
-/// cache or the file. Only memory that was mapped read-only is affected, so nothing can be lost.
+/// cache or the file. Only memory that was mapped read-only is affected, so nothing that the program has written is lost.
 pub fn unmap_unchanged_pages() {
     // A debugger has set its breakpoints in these pages.
     if is_traced() {
@@ -22,10 +22,11 @@ unsafe extern "C" fn unmap_object(object: *mut libc::dl_phdr_info, _: usize, _: 
         let object = &*object;
         (object.dlpi_addr, std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()))
     };
-    // Relocated constants are in segments that were writable.
-    let is_unchanged =
-        |segment: &libc::Elf64_Phdr| segment.p_type == libc::PT_LOAD && segment.p_flags & libc::PF_W == 0;
-    for segment in segments.iter().filter(|segment| is_unchanged(segment)) {
+    for segment in segments {
+        // Relocated constants are in segments that were writable.
+        if segment.p_type != libc::PT_LOAD || segment.p_flags & libc::PF_W != 0 {
+            continue;
+        }
         let [start, bytes] = [base + segment.p_vaddr, segment.p_memsz].map(|of| usize::try_from(of).unwrap_or(0));
         let before = start % page_bytes();
         // SAFETY: this maps a file and was never written, so the next access finds the same bytes.

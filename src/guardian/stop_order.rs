@@ -73,7 +73,14 @@ impl Stop {
     /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell other than the
     /// leader.
     pub(super) fn claim(&mut self, process: Identity, may_lose_it: bool) -> bool {
-        self.signalled.insert(process, may_lose_it).is_none_or(|may_have_lost_it| may_have_lost_it && !may_lose_it)
+        let mut is_new = false;
+        let may_have_lost_it = self.signalled.entry(process).or_insert_with(|| {
+            is_new = true;
+            may_lose_it
+        });
+        let is_second_try = *may_have_lost_it && !may_lose_it;
+        *may_have_lost_it &= may_lose_it;
+        is_new || is_second_try
     }
 
     /// The processes that get the signal now. `processes`: all live processes of the run that the scan found.
@@ -339,6 +346,11 @@ mod tests {
         assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(&[], &[], &[])), [11]);
         stop.include_everything();
         assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(&[], &[], &[])), [0; 0]);
+        // It has had it, whatever it becomes.
+        for shells in [&[11][..], &[]] {
+            stop.include_everything();
+            assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(shells, &[], &[])), [0; 0]);
+        }
     }
 
     #[test]

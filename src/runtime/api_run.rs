@@ -62,7 +62,7 @@ struct AttendedRun {
 }
 
 impl ApiServer {
-    /// Starts the dyno and answers with the address at which the client gets its streams.
+    /// Adds the dyno, which begins when its client connects, and answers with the address for that.
     pub(super) async fn run_attached(
         self: &Rc<Self>,
         number: u32,
@@ -105,8 +105,11 @@ impl ApiServer {
             self.talking.set(self.talking.get() + 1);
             converse(client, &run, reports_exit, &self.taken, Talking(Rc::clone(&self))).await
         } else {
-            let line = format!("{dyno}: no client has connected to it within {} s", ATTACHES_WITHIN.as_secs());
-            let _ = self.ask(|answer| ApiCall::Say(line, answer)).await;
+            // Otherwise it was stopped meanwhile.
+            if !run.is_gone() {
+                let line = format!("{dyno}: no client has connected to it within {} s", ATTACHES_WITHIN.as_secs());
+                let _ = self.ask(|answer| ApiCall::Say(line, answer)).await;
+            }
             Conversation::Abandoned
         };
         drop(place);

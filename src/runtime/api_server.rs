@@ -109,7 +109,7 @@ pub(super) struct ApiServer {
     pub(super) has_room: Notify,
     /// With what clients of attached one-off dynos are met.
     pub(super) tls: Option<Rc<TlsIdentity>>,
-    /// How many such dynos there are, and how many of their clients have connected.
+    /// How many such dynos there are, and how many of their clients are still to get something.
     pub(super) attached: Rc<Cell<usize>>,
     pub(super) talking: Cell<usize>,
 }

@@ -113,14 +113,14 @@ impl AttachSession {
                 TerminalFrame::Line(format!("{dyno} has the keyboard of `dyno start`: you can only watch"))
             }
             TerminalEvent::RunBegan if is_first => return None,
-            TerminalEvent::RunBegan => TerminalFrame::Line(format!("{dyno} has started again")),
+            TerminalEvent::RunBegan => TerminalFrame::RunChanged(format!("{dyno} has started again")),
             TerminalEvent::RunEnded if is_first => {
                 TerminalFrame::Line(format!("{dyno} is not running; still attached"))
             }
-            TerminalEvent::RunEnded => TerminalFrame::RunEnded(format!("{dyno} has ended; still attached")),
+            TerminalEvent::RunEnded => TerminalFrame::RunChanged(format!("{dyno} has ended; still attached")),
             TerminalEvent::LostKeys(by) => {
                 let by = by.map_or_else(|| "another client".to_owned(), |pid| format!("`dyno attach` (pid {pid})"));
-                TerminalFrame::Line(format!("{by} types now: you can only watch"))
+                TerminalFrame::Line(format!("{by} has taken the keyboard: you can only watch"))
             }
             TerminalEvent::Gone(why) => {
                 self.is_over = true;

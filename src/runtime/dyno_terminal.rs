@@ -345,7 +345,7 @@ impl AttachedTerminal {
             let signal_of = |key: &u8| modes.and_then(|modes| modes.signal_of(*key));
             let at = rest.iter().position(|key| signal_of(key).is_some()).unwrap_or(rest.len());
             let (text, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-            // A full terminal drops text, too. Later keys must still be able to interrupt the dyno.
+            // Beyond that text is dropped, as a full terminal does: later keys must still be able to interrupt the dyno.
             if !text.is_empty() && input.has_room() {
                 input.type_text(text);
             }

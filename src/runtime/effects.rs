@@ -131,7 +131,7 @@ impl Runtime {
                     (Focus::Client | Focus::Elsewhere | Focus::Keyboard | Focus::Stdin, ours) => ours.map(Rc::new),
                 };
                 let sent = self.link.guardian.spawn(&spec, theirs);
-                sent.map(|()| LiveRun { spec, stream, kept_open, pid: None })
+                sent.map(|()| LiveRun { spec, stream, kept_open, pid: None, looks: 0 })
             }
             Err(errno) => Err(SpawnFailure(format!("cannot create its pipe or terminal: {}", errno.desc()))),
         };

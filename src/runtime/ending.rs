@@ -19,6 +19,9 @@ use crate::model::RunId;
 use crate::smoke::SmokeReport;
 use crate::supervisor::{Outcome, UserSignal};
 
+/// Why the clients of a terminal have nothing to be attached to any more.
+const APP_ENDED: &str = "the app has ended";
+
 /// A signal this soon after the end began is the same keypress as the one that caused the end (S12).
 const SAME_KEYPRESS: Duration = Duration::from_millis(300);
 
@@ -132,6 +135,8 @@ impl Runtime {
             self.link.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
         };
         let unwritten_bytes = self.flush().await;
+        // Those that `flush` has not reached.
+        self.terminals.values().for_each(|terminal| terminal.retire(APP_ENDED));
         let output_error = self.lost_output;
         Ending { outcome, guardian_lost, survivors, output_error, smoke, stopped_launch: None, unwritten_bytes }
     }
@@ -183,7 +188,7 @@ impl Runtime {
         while !self.hub_events.are_over() {
             if self.outputs.are_closed() && !closing {
                 closing = true;
-                self.terminals.values().for_each(|terminal| terminal.retire("the app has ended"));
+                self.terminals.values().for_each(|terminal| terminal.retire(APP_ENDED));
                 self.hub.close();
             }
             let must_give_up = tokio::select! {

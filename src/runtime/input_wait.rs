@@ -1,7 +1,8 @@
 //! Whether a run waits for someone to type (S10.5): one look, after its output has stopped in the middle of a line.
 //!
-//! Either a program reads single keys, as debuggers, shells and REPLs do, or it hides what is typed, as `sudo` does, or a process is blocked in a read of the terminal.
-//! A server that merely has the terminal as its stdin does none of it.
+//! A program that waits for input reads single keys, as debuggers, shells and REPLs do; or it hides what is typed, as `sudo`
+//! does; or a process is blocked in a read of the terminal. A server that merely has the terminal as its stdin does none of
+//! these.
 
 use std::fs;
 use std::os::fd::{AsFd, RawFd};

@@ -268,7 +268,8 @@ pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     })
 }
 
-/// Answers the clients of the API, and watches files, until the run ends. `watched`: the process types that the first release restarts.
+/// Answers the clients of the API, and watches files, until the run ends. `watched`: the process types that the first
+/// release restarts.
 async fn serve(
     mut api: ApiStart,
     watched: WatchedTypes,

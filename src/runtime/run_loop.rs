@@ -50,6 +50,8 @@ pub(super) struct LiveRun {
     pub(super) kept_open: Option<OwnedFd>,
     /// The pid of its leader. None before the guardian has reported it.
     pub(super) pid: Option<i32>,
+    /// How often it was checked whether the run waits for input.
+    pub(super) looks: u32,
 }
 
 pub(super) struct Runtime {

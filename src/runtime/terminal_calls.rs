@@ -8,6 +8,9 @@ use super::run_loop::Runtime;
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, RunOrder};
 use crate::supervisor::{Event, KeyboardSign};
 
+/// How often a run is checked at most: a program that prints a dot now and then must not cost a search each time.
+const MAX_LOOKS: u32 = 100;
+
 /// Why a dyno has no terminal to attach to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoTerminal {
@@ -51,7 +54,8 @@ impl Runtime {
     /// The output of a run has stopped in the middle of a line. Looks once whether it waits for someone to type.
     pub(super) fn still(&mut self, run: RunId) {
         let is_asked = self.supervisor.may_need_keyboard(run) && self.can_be_attached(run) && !self.has_clients(run);
-        let Some(live) = self.runs.get(&run).filter(|_| is_asked) else { return };
+        let Some(live) = self.runs.get_mut(&run).filter(|live| is_asked && live.looks < MAX_LOOKS) else { return };
+        live.looks += 1;
         if let (Some(stream), Some(ours), Some(leader)) = (&live.stream, &live.kept_open, live.pid)
             && reads_terminal(&**stream, ours, leader)
         {

@@ -10,8 +10,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-/// Bytes of keys that are held for a dyno that does not read. Further keys wait where they come from.
-const WAITING_BYTES: usize = 64 << 10;
+/// Bytes of keys that are held for a dyno that does not read. With `--focus` further keys wait where they come from; those
+/// of `dyno attach` are dropped, because a signal key behind them must still interrupt the dyno.
+const WAITING_BYTES: usize = 1 << 20;
 
 /// The writing side of the terminal of a run.
 pub(super) struct TerminalInput {
@@ -70,6 +71,7 @@ impl TerminalInput {
             match written {
                 Ok(count @ 1..) => drop(self.waiting.drain(..count)),
                 Err(Errno::EAGAIN) if self.is_held() => return,
+                Err(Errno::EINTR) => {}
                 // No program has the terminal open any more.
                 Ok(0) | Err(_) => self.waiting.clear(),
             }

@@ -118,7 +118,7 @@ impl ScreenModes {
         if !self.begun.is_empty() {
             let begun = self.begun.len();
             let mut joined = std::mem::take(&mut self.begun);
-            joined.extend_from_slice(bytes.get(..MAX_SEQUENCE.min(bytes.len())).unwrap_or_default());
+            joined.extend_from_slice(bytes.get(..(MAX_SEQUENCE + 2).min(bytes.len())).unwrap_or_default());
             match seen(&joined) {
                 SequenceEnd::Whole(length) => {
                     self.apply(joined.get(..length).unwrap_or_default());

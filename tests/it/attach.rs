@@ -120,7 +120,7 @@ fn s10_5_one_client_types_and_others_watch() {
     watching.until_shown("hi ann");
 
     let second = attach(&app, &["--take"], "hi ann");
-    first.until_shown(&format!("`dyno attach` (pid {}) types now: you can only watch", second.main()));
+    first.until_shown(&format!("`dyno attach` (pid {}) has taken the keyboard: you can only watch", second.main()));
     first.terminal().type_keys(b"lost\r");
     second.terminal().type_keys(b"bob\r");
     for client in [&first, &second, &watching] {

@@ -148,7 +148,7 @@ fn s10_5_held_keys_are_typed_while_the_client_reads_nothing() {
     let reads = "stty -icanon -echo\necho ready\nread -r _ <go\nline=0123456789\n\
         for _ in 1 2 3 4 5 6; do line=$line$line; done\ni=0\n\
         while [ $i -lt 3000 ]; do i=$((i+1)); echo \"$line\"; done\necho flooded\nread -r _ <go\n\
-        head -c 90000 >/dev/null\necho got\nexec sleep 1000\n";
+        head -c 655360 >/dev/null\necho got\nexec sleep 1000\n";
     let app = App::new("app: ./app\n").script("app", reads).fifo("go");
     let start = in_background(&app);
     start.until("the dyno is ready", || printed(&app) == "ready\n");
