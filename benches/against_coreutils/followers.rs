@@ -25,7 +25,7 @@ const MEMORY_MB: f64 = 40.0;
 const READ_BYTES: usize = 1 << 20;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
-    let (rounds, megabytes) = (effort.of(7, 2), effort.of(1_000, 200));
+    let (rounds, megabytes) = (effort.of(25, 2), effort.of(1_000, 200));
     let lines = megabytes * 1_000_000 / LINE_BYTES;
     let app = App::new(&format!("read -r _ <go; {}", produce(lines)));
     nix::unistd::mkfifo(&app.path("go"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
