@@ -20,6 +20,7 @@
 //! model, app  <-  release                                              pure
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, release, terminal, supervisor  <-  api                   pure
+//! model, supervisor  <-  routing                                       pure
 //! error  <-  mcp                                                       pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
@@ -27,7 +28,7 @@
 //! model, app, terminal, error  <-  cli                                 no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
-//! model, error, release, logs, terminal, supervisor, watch, smoke, api, guardian, project  <-  runtime
+//! model, error, release, logs, terminal, supervisor, watch, smoke, api, routing, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
 //! model, app, api, cli, error, supervisor, project, runtime, console  <-  client
 //! all of these  <-  commands  <-  main
@@ -150,6 +151,7 @@ pub mod mcp;
 pub mod model;
 pub mod release;
 pub mod reports;
+pub mod routing;
 pub mod smoke;
 pub mod supervisor;
 pub mod terminal;
