@@ -312,7 +312,7 @@ fn quiet(look: &Look, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
     }
     Ok(Box::new(move |source| match source {
         Source::App(dyno) => quiet.contains(&dyno.process_type),
-        Source::Notice(_) | Source::System => false,
+        Source::Notice(_) | Source::System | Source::Router => false,
     }))
 }
 
