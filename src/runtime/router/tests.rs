@@ -1,11 +1,12 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
 mod forward;
+mod tunnel;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -78,6 +79,25 @@ impl TestRouter {
     fn publish(&self, rows: Vec<Row>) {
         let snapshot = Snapshot { rows, ..Snapshot::default() };
         self.ask(move |router| router.publish(snapshot));
+    }
+
+    /// The lines that the router has written.
+    fn log(&self) -> Vec<String> {
+        self.ask(|router| {
+            router.log.flush();
+            router.archive.as_ref().unwrap().last_router_lines()
+        })
+    }
+
+    /// The same once there are as many as this.
+    fn log_when(&self, count: usize) -> Vec<String> {
+        loop {
+            let lines = self.log();
+            if lines.len() >= count {
+                return lines;
+            }
+            thread::yield_now();
+        }
     }
 
     fn connect(&self) -> TcpStream {
@@ -174,4 +194,9 @@ fn read_until(socket: &mut TcpStream, end: &str) -> String {
         bytes.push(byte[0]);
     }
     String::from_utf8(bytes).unwrap()
+}
+
+/// Whether the other side sends more.
+fn has_next(socket: &TcpStream) -> bool {
+    matches!(socket.peek(&mut [0]), Ok(1))
 }
