@@ -1,6 +1,9 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
 mod forward;
+mod hold;
+mod limits;
+mod losses;
 mod tunnel;
 
 use std::io::{Read, Write};
@@ -18,7 +21,7 @@ use super::super::log_hub::{LogHub, Receivers};
 use super::super::log_stream::LogStream;
 use super::{Router, RouterStart};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, Source, TextOptions, View};
-use crate::model::DynoName;
+use crate::model::{DynoName, RunId};
 use crate::routing::RouterRules;
 use crate::supervisor::tests::process_type;
 use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
@@ -98,6 +101,31 @@ impl TestRouter {
             }
             thread::yield_now();
         }
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Router) -> bool + Clone + Send + 'static) {
+        let begin = std::time::Instant::now();
+        while !self.ask({
+            let is_so = is_so.clone();
+            move |router| is_so(router)
+        }) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
+            thread::yield_now();
+        }
+    }
+
+    /// Asks for the end of the requests of a run.
+    fn drains(&self, run: u64) -> mpsc::Receiver<()> {
+        let (sender, drained) = mpsc::channel();
+        self.ask(move |router| {
+            router.drain(RunId(run));
+            let router = Rc::clone(router);
+            tokio::task::spawn_local(async move {
+                assert_eq!(router.drained().await, RunId(run));
+                sender.send(()).unwrap();
+            });
+        });
+        drained
     }
 
     fn connect(&self) -> TcpStream {
@@ -199,4 +227,20 @@ fn read_until(socket: &mut TcpStream, end: &str) -> String {
 /// Whether the other side sends more.
 fn has_next(socket: &TcpStream) -> bool {
     matches!(socket.peek(&mut [0]), Ok(1))
+}
+
+/// Answers each request of the connection with `200` and the text, until the client closes it.
+fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    move |mut socket| {
+        while has_next(&socket) {
+            read_until(&mut socket, "\r\n\r\n");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+}
+
+/// A port on which nothing listens.
+fn closed_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -2,17 +2,6 @@
 
 use super::*;
 
-/// Answers each request of the connection with `200` and the text, until the client closes it.
-fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
-    move |mut socket| {
-        while has_next(&socket) {
-            read_until(&mut socket, "\r\n\r\n");
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
-            socket.write_all(answer.as_bytes()).unwrap();
-        }
-    }
-}
-
 #[test]
 fn s16_1_a_request_reaches_the_dyno_and_its_answer_the_client() {
     let (sender, requests) = mpsc::channel();
