@@ -191,6 +191,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         policy,
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
+        router: None,
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };
@@ -311,7 +312,7 @@ fn quiet(look: &Look, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
     }
     Ok(Box::new(move |source| match source {
         Source::App(dyno) => quiet.contains(&dyno.process_type),
-        Source::Notice(_) | Source::System => false,
+        Source::Notice(_) | Source::System | Source::Router => false,
     }))
 }
 

@@ -16,6 +16,13 @@ pub enum Source {
     Notice(DynoName),
     /// A notice of `dyno` itself about the whole formation.
     System,
+    /// What the router reports about a request (S16.5).
+    Router,
+}
+
+impl Source {
+    /// The name of the router, in each format.
+    pub const ROUTER: &'static str = "router";
 }
 
 /// Whole lines from one source, received together.

@@ -220,7 +220,7 @@ impl Formatter {
                 self.left.remove(&Source::App(dyno.clone()));
                 LeftOver::default()
             }
-            Source::System => LeftOver::default(),
+            Source::System | Source::Router => LeftOver::default(),
         }
     }
 

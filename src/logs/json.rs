@@ -23,6 +23,7 @@ pub(super) fn begin_object(block: &LogBlock, stamp: &mut Stamp, prefix: &mut Vec
         Source::App(dyno) => write!(prefix, "Z\",\"source\":\"app\",\"dyno\":\"{dyno}\""),
         Source::Notice(dyno) => write!(prefix, "Z\",\"source\":\"dyno\",\"dyno\":\"{dyno}\""),
         Source::System => write!(prefix, "Z\",\"source\":\"system\""),
+        Source::Router => write!(prefix, "Z\",\"source\":\"{}\"", Source::ROUTER),
     };
     prefix.extend_from_slice(b",\"message\":");
 }

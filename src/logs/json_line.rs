@@ -29,6 +29,7 @@ pub fn line_of_json(text: &[u8]) -> Option<LogBlock> {
         ("app", Some(dyno)) => Source::App(dyno?),
         ("dyno", Some(dyno)) => Source::Notice(dyno?),
         ("system", None) => Source::System,
+        (Source::ROUTER, None) => Source::Router,
         _ => return None,
     };
     let mut bytes = match object.message_base64 {
@@ -96,14 +97,14 @@ mod tests {
         #[test]
         fn s10_4_a_line_survives_the_way_to_a_client(
             mut bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..40), any::<String>().prop_map(String::into_bytes)],
-            kind in 0..3_usize,
+            kind in 0..4_usize,
             microsecond in 0_i64..4_000_000_000_000_000,
             continued: bool,
         ) {
             bytes.retain(|byte| *byte != b'\n');
             bytes.push(b'\n');
             let dyno = DynoName::new(ProcessType::new("web").unwrap(), 3);
-            let source = [Source::App(dyno.clone()), Source::Notice(dyno), Source::System][kind].clone();
+            let source = [Source::App(dyno.clone()), Source::Notice(dyno), Source::System, Source::Router][kind].clone();
             let time = Timestamp::from_microsecond(microsecond).unwrap();
             let block = LogBlock { source, time, bytes, continued };
             let mut out = Vec::new();

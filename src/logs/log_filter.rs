@@ -15,7 +15,8 @@ pub enum Speaker {
 /// Which sources are wanted. The default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Only lines of, and about, these dynos and the dynos of `process_types`. All if both are empty.
+    /// Only lines of, and about, these dynos and the dynos of `process_types`; the type `router` also means the router. All if
+    /// both are empty.
     pub dynos: Vec<DynoName>,
     /// The process types whose dynos are wanted.
     pub process_types: Vec<ProcessType>,
@@ -30,11 +31,16 @@ impl LogFilter {
         let (speaker, dyno) = match source {
             Source::App(dyno) => (Speaker::App, Some(dyno)),
             Source::Notice(dyno) => (Speaker::Dyno, Some(dyno)),
-            Source::System => (Speaker::Dyno, None),
+            Source::System | Source::Router => (Speaker::Dyno, None),
         };
         let all = self.dynos.is_empty() && self.process_types.is_empty();
         let is_named = |dyno: &DynoName| self.dynos.contains(dyno) || self.process_types.contains(&dyno.process_type);
-        self.speaker.is_none_or(|wanted| wanted == speaker) && (all || dyno.is_some_and(is_named))
+        let is_named = dyno.is_some_and(is_named) || (*source == Source::Router && self.names_router());
+        self.speaker.is_none_or(|wanted| wanted == speaker) && (all || is_named)
+    }
+
+    fn names_router(&self) -> bool {
+        self.process_types.iter().any(|name| name.as_str() == Source::ROUTER)
     }
 }
 
@@ -56,5 +62,15 @@ mod tests {
         assert_eq!(wanted(&LogFilter { dynos: vec![dyno("web", 2)], ..LogFilter::default() }), [false, true, false]);
         let app = LogFilter { speaker: Some(Speaker::App), ..LogFilter::default() };
         assert_eq!(wanted(&app), [true, false, false]);
+    }
+
+    #[test]
+    fn s16_5_the_router_has_a_name_and_does_not_speak_for_a_dyno() {
+        let router = LogFilter { process_types: vec![ProcessType::new("router").unwrap()], ..LogFilter::default() };
+        let web = LogFilter { process_types: vec![ProcessType::new("web").unwrap()], ..LogFilter::default() };
+        let spoken_by = |speaker| LogFilter { speaker: Some(speaker), ..LogFilter::default() };
+
+        assert!(router.wants(&Source::Router) && !router.wants(&Source::System) && !web.wants(&Source::Router));
+        assert!(spoken_by(Speaker::Dyno).wants(&Source::Router) && !spoken_by(Speaker::App).wants(&Source::Router));
     }
 }

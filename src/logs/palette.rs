@@ -13,7 +13,7 @@ use super::Source;
 pub struct Color(u8);
 
 impl Color {
-    /// For lines about the whole formation and for process types that are not in the palette: the terminal's own
+    /// For lines about the whole formation, those of the router, and for process types that are not in the palette: the terminal's own
     /// foreground. White, which foreman uses, cannot be read on a light background.
     pub const SYSTEM: Self = Self(39);
 
@@ -60,7 +60,7 @@ impl Palette {
                 .iter()
                 .find(|(process_type, _)| *process_type == dyno.process_type)
                 .map_or(Color::SYSTEM, |(_, color)| *color),
-            Source::System => Color::SYSTEM,
+            Source::System | Source::Router => Color::SYSTEM,
         }
     }
 }
@@ -100,10 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn the_system_and_unknown_process_types_have_the_default_foreground() {
+    fn the_system_the_router_and_unknown_process_types_have_the_default_foreground() {
         let palette = Palette::new([process_type("web")]);
 
         assert_eq!(palette.color(&Source::System), Color::SYSTEM);
+        assert_eq!(palette.color(&Source::Router), Color::SYSTEM);
         assert_eq!(color_of(&palette, "run", 4711), 39);
     }
 }

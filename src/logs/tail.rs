@@ -33,7 +33,7 @@ impl Tail {
     pub fn push(&mut self, block: &LogBlock) {
         match block.source {
             Source::App(_) => self.push_lines(&block.bytes, block.continued),
-            Source::Notice(_) | Source::System => {}
+            Source::Notice(_) | Source::System | Source::Router => {}
         }
     }
 

@@ -14,7 +14,7 @@ const SYSTEM: &str = "system";
 /// Marks the rest of a line, if there is no prefix.
 pub(super) const CONTINUED: &[u8] = b"> ";
 
-/// Width to which the names of these dynos are padded: that of the longest, at least 6 (the width of `system`).
+/// Width to which the names of these dynos are padded: that of the longest, at least 6 (the width of `system` and `router`).
 #[must_use]
 pub fn name_width<'d>(dynos: impl IntoIterator<Item = &'d DynoName>) -> usize {
     let width = |dyno: &DynoName| dyno.process_type.as_str().len() + 1 + digits(dyno.index);
@@ -33,6 +33,7 @@ pub(super) fn write_name(source: &Source, width: usize, out: &mut Vec<u8>) {
             let _ = write!(out, "{dyno}");
         }
         Source::System => out.extend_from_slice(SYSTEM.as_bytes()),
+        Source::Router => out.extend_from_slice(Source::ROUTER.as_bytes()),
     }
     if out.len() < start + width {
         out.resize(start + width, b' ');
@@ -79,5 +80,8 @@ mod tests {
         write_name(&Source::App(DynoName::new(ProcessType::new("scheduler").unwrap(), 1)), 8, &mut out);
 
         assert_eq!(out, b"web.1   scheduler.1");
+        out.clear();
+        write_name(&Source::Router, 8, &mut out);
+        assert_eq!(out, b"router  ");
     }
 }

@@ -40,6 +40,8 @@ impl Runtime {
                     self.events.push_back(Event::Run(run, RunReport::Gone));
                 }
             },
+            // Nothing has counted its requests.
+            Effect::Drain { run } => self.events.push_back(Event::Drained { run }),
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
             Effect::PassInterrupt { run } => {

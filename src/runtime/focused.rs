@@ -107,7 +107,7 @@ impl Focused {
         let is_own = match &block.source {
             Source::App(dyno) if *dyno == self.dyno => return,
             Source::Notice(dyno) => *dyno == self.dyno,
-            Source::App(_) | Source::System => false,
+            Source::App(_) | Source::System | Source::Router => false,
         };
         if is_own {
             self.show_begun(formatter, out);

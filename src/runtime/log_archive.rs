@@ -109,7 +109,7 @@ impl LogArchive {
         let archive = self.0.borrow();
         let named = archive.history.sources().find_map(|source| match source {
             Source::App(dyno) if dyno.to_string() == name => Some(dyno.clone()),
-            Source::App(_) | Source::Notice(_) | Source::System => None,
+            Source::App(_) | Source::Notice(_) | Source::System | Source::Router => None,
         });
         let Some(dyno) = named else { return Vec::new() };
         let filter = LogFilter { dynos: vec![dyno], speaker: Some(Speaker::App), ..LogFilter::default() };

@@ -115,7 +115,7 @@ impl LogFiles {
                 }
                 self.dynos.get_mut(dyno)
             }
-            Source::System => None,
+            Source::System | Source::Router => None,
         };
         for file in [Some(&mut self.merged), own].into_iter().flatten() {
             if !file.is_in_place() {

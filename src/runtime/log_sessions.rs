@@ -8,7 +8,7 @@ use super::api_service::text;
 use super::identity;
 use super::log_body::{ApiBody, LogBody};
 use crate::api::{ApiAnswer, ApiError, LogSession, LogSessionResource, LogSource};
-use crate::logs::{LogEncoding, LogFilter, LogQuery, Speaker};
+use crate::logs::{LogEncoding, LogFilter, LogQuery, Source, Speaker};
 use crate::model::{DynoName, ProcessType};
 use crate::supervisor::{Refusal, Snapshot, Target};
 
@@ -18,8 +18,8 @@ const JSON_LINES: &str = "application/x-ndjson";
 /// The type of a log as server-sent events.
 const EVENTS: &str = "text/event-stream";
 
-/// Process types that have dynos from time to time, without being in the Procfile's formation.
-const ONE_OFF_TYPES: [&str; 2] = ["run", "release"];
+/// Names that lines can have from time to time although the Procfile's formation does not have them.
+const OTHER_NAMES: [&str; 3] = ["run", "release", Source::ROUTER];
 
 impl ApiServer {
     /// Makes a session.
@@ -86,7 +86,7 @@ impl ApiServer {
         let refusal = match target {
             Target::All => return Ok(()),
             Target::Type(name) => {
-                let is_type = types().any(|known| known == name) || ONE_OFF_TYPES.contains(&name.as_str());
+                let is_type = types().any(|known| known == name) || OTHER_NAMES.contains(&name.as_str());
                 if is_type || dynos().any(|dyno| dyno.process_type == *name) || self.archive.has_any(&of_type(name)) {
                     return Ok(());
                 }

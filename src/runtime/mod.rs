@@ -61,6 +61,7 @@ mod readiness;
 mod reload_watch;
 mod rendezvous;
 mod restart_watch;
+mod router;
 mod run_loop;
 mod runtime_directory;
 #[cfg(test)]
@@ -113,6 +114,7 @@ pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listen
 pub use reload_watch::OnChange;
 pub use restart_watch::SourcesWatch;
 use restart_watch::WatchedTypes;
+pub use router::RouterStart;
 pub use runtime_directory::{RuntimeDirectory, RuntimeDirectoryError};
 pub use signals::{block_all, die_by, number as signal_number, unblock_all, unblock_for_start};
 pub use start_registry::{LivingStarts, NotRegistered, RegisteredStart};
@@ -155,6 +157,8 @@ pub struct Start {
     pub prefix_columns: u16,
     /// Its socket and what clients may see. None: commands do not find this run.
     pub api: Option<ApiStart>,
+    /// The router. None: each dyno is reached at its own port only.
+    pub router: Option<RouterStart>,
     /// Set for a detached start. Its log is not shown.
     pub launch: Option<DetachedLaunch>,
     /// Set for a smoke test. Its log goes to stderr, because stdout belongs to the command.

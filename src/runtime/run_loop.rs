@@ -25,6 +25,7 @@ use super::output_orders::{Order, OutputEvent};
 use super::outputs::Outputs;
 use super::preflight::Preflight;
 use super::readiness::ReadinessProbes;
+use super::router::Router;
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
@@ -89,6 +90,8 @@ pub(super) struct Runtime {
     pub(super) lines_go_to_terminal: bool,
     /// Whether log files get all bytes.
     pub(super) keeps_files: bool,
+    /// Learns the state of the dynos after each change.
+    pub(super) router: Option<Rc<Router>>,
     /// What a dyno needs that is added.
     pub(super) preflight: Preflight,
     /// Which output could not be written, and why.
@@ -126,6 +129,7 @@ impl Runtime {
         let link = GuardianLink::new(guardian)?;
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
         let boot_timeout = start.policy.boot_timeout;
+        let router = start.router.map(Router::begin).transpose()?;
         let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);
             (supervisor, Some(smoke), phase_mark)
@@ -158,6 +162,7 @@ impl Runtime {
             shows_on_terminal,
             lines_go_to_terminal,
             keeps_files,
+            router,
             preflight,
             lost_output: None,
         })
@@ -262,6 +267,9 @@ impl Runtime {
     }
 
     pub(super) fn handle_events(&mut self) -> Option<Finished> {
+        if self.events.is_empty() {
+            return None;
+        }
         while let Some(event) = self.events.pop_front() {
             let now = self.now();
             let steps = match &mut self.smoke {
@@ -280,6 +288,9 @@ impl Runtime {
             }
             // After each event, because a wait must see a crash that a restart follows at once.
             self.calls.answer_waits(|| self.supervisor.snapshot());
+        }
+        if let Some(router) = &self.router {
+            router.publish(&self.supervisor.snapshot());
         }
         None
     }

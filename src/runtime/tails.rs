@@ -24,7 +24,7 @@ impl Tails {
                     tails.entry(dyno.clone()).or_default().push(block);
                 }
             }
-            Source::Notice(_) | Source::System => {}
+            Source::Notice(_) | Source::System | Source::Router => {}
         }
     }
 

@@ -169,6 +169,7 @@ impl Life {
             stop_signals,
             stop_all: self.stop_all(types)?,
             grace: self.grace,
+            drain: None,
             boot_timeout: self.boot_timeout,
             // Only when imitating the platform, whose router could not reach such a server (S6.2). In development and in
             // tests, most servers listen like that.

@@ -93,6 +93,7 @@ impl RunEnd {
             | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
             | Event::NeedsKeyboard { .. }
+            | Event::Drained { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::Resumed { .. }

@@ -63,6 +63,7 @@ impl Smoke {
             Effect::Reply { .. }
             | Effect::Spawn(_)
             | Effect::Signal { .. }
+            | Effect::Drain { .. }
             | Effect::Notify(_)
             | Effect::FindListener { .. }
             | Effect::PassInterrupt { .. }

@@ -30,6 +30,7 @@ impl Smoke {
             | Event::NotReady { .. }
             | Event::Listens { .. }
             | Event::NeedsKeyboard { .. }
+            | Event::Drained { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::OutputLost(_)

@@ -39,6 +39,7 @@ impl Supervisor {
         }
         // The order matters: a boot timeout may stop everything, and a grace period of zero is then over at once.
         self.time_out_boots(turn);
+        self.end_drains(|slot| slot.state.is_due(Deadline::Drain, mono), turn);
         for slot in self.slots.iter_mut().filter(|slot| slot.state.is_due(Deadline::Rest, mono)) {
             slot.stop_rest(turn);
         }

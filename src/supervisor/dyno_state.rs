@@ -41,7 +41,7 @@ pub(super) enum RunStage {
     Booting { pid: i32, deadline: Option<Duration>, awaited: Awaited },
     /// It has been up since `since`, on a clock that excludes the time spent suspended.
     Up { pid: i32, since: Duration },
-    /// It got its stop signal or was killed; its leader may still run. `shown`: its public state until the leader ends.
+    /// Its end was ordered; its leader may still run. `shown`: its public state until the leader ends.
     Stopping { pid: Option<i32>, ordered: Ordered, ending: RunEnding, shown: PublicState },
     /// Its leader ended; other processes of the run may still be alive.
     Clearing { ordered: Ordered, ending: RunEnding },
@@ -66,6 +66,9 @@ pub(super) enum Rest {
 /// The last order given to a run that must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ordered {
+    /// To answer the requests that it has, but to get no new ones (S16.3). At `until` the stop signal follows, answered or
+    /// not. No signal was sent yet.
+    Drain { until: Duration },
     /// The stop signal. At `rest_at` it goes to the processes that have not received it; SIGKILL follows at `kill_at`.
     Stop { rest_at: Option<Duration>, kill_at: Duration },
     /// SIGKILL. If the guardian has not answered by `answer_by`, it is stuck.
@@ -90,6 +93,8 @@ pub(super) enum RunEnding {
 pub(super) enum Deadline {
     /// The dyno is not up in time: R10.
     Boot,
+    /// The dyno has had enough time for its requests: the stop signal is sent.
+    Drain,
     /// The grace period is nearly over: the stop signal goes to the processes that have not received it.
     Rest,
     /// The grace period is over: SIGKILL.
@@ -120,7 +125,10 @@ impl DynoState {
     /// Whether it has a run whose leader is alive and which has not been sent its stop signal.
     pub(super) fn may_be_stopped(self) -> bool {
         match self {
-            Self::Alive(_, stage) => stage.ordered().is_none(),
+            Self::Alive(_, stage) => match stage.ordered() {
+                None | Some(Ordered::Drain { .. }) => true,
+                Some(Ordered::Stop { .. } | Ordered::Kill { .. }) => false,
+            },
             Self::Rest(_) => false,
         }
     }
@@ -129,7 +137,7 @@ impl DynoState {
     pub(super) fn may_be_killed(self) -> bool {
         match self {
             Self::Alive(_, stage) => match stage.ordered() {
-                None | Some(Ordered::Stop { .. }) => true,
+                None | Some(Ordered::Drain { .. } | Ordered::Stop { .. }) => true,
                 Some(Ordered::Kill { .. }) => false,
             },
             Self::Rest(_) => false,
@@ -231,6 +239,7 @@ impl RunStage {
 impl Ordered {
     fn deadline(self) -> (Duration, Deadline) {
         match self {
+            Self::Drain { until } => (until, Deadline::Drain),
             Self::Stop { rest_at: Some(rest_at), .. } => (rest_at, Deadline::Rest),
             Self::Stop { rest_at: None, kill_at } => (kill_at, Deadline::Kill),
             Self::Kill { answer_by } => (answer_by, Deadline::Answer),
@@ -245,12 +254,14 @@ impl Ordered {
                 let rest_at = rest_at.and_then(|at| Some(at.min(other_rest?)));
                 Self::Stop { rest_at, kill_at: kill_at.min(other_kill) }
             }
-            (Self::Stop { .. } | Self::Kill { .. }, Self::Stop { .. } | Self::Kill { .. }) => self,
+            (Self::Drain { until }, Self::Stop { kill_at, .. }) => Self::Drain { until: until.min(kill_at) },
+            (Self::Drain { .. } | Self::Stop { .. } | Self::Kill { .. }, _) => self,
         }
     }
 
     fn postponed(self, by: Duration) -> Self {
         match self {
+            Self::Drain { until } => Self::Drain { until: until.saturating_add(by) },
             Self::Stop { rest_at, kill_at } => {
                 Self::Stop { rest_at: rest_at.map(|at| at.saturating_add(by)), kill_at: kill_at.saturating_add(by) }
             }

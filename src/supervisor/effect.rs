@@ -16,6 +16,11 @@ pub enum Effect {
         /// What to send.
         signal: RunOrder,
     },
+    /// Give a run no new requests, and say so with `Event::Drained` once it has answered those it has (S16.3).
+    Drain {
+        /// The run.
+        run: RunId,
+    },
     /// Show a notice, if it has a text in the chosen log format.
     Notify(Notice),
     /// Find out once, before any later effect is performed, on which port the processes of a run listen.

@@ -62,6 +62,11 @@ pub enum Event {
         /// How that shows.
         sign: KeyboardSign,
     },
+    /// The answer to `Effect::Drain`: a run has answered its requests.
+    Drained {
+        /// The run.
+        run: RunId,
+    },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
     /// The user pressed a key while the keyboard is connected to a run.
@@ -100,7 +105,8 @@ impl Event {
             | Self::NotAnswering { run, .. }
             | Self::Listens { run, .. }
             | Self::ListensElsewhere { run, .. }
-            | Self::NeedsKeyboard { run, .. } => Some(*run),
+            | Self::NeedsKeyboard { run, .. }
+            | Self::Drained { run } => Some(*run),
             Self::Boot
             | Self::Signal(_)
             | Self::Key { .. }

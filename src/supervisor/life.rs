@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ExitStatus, LeftRunning, RunId};
 
-use super::dyno_state::{DynoState, Rest, RunEnding, RunStage};
+use super::dyno_state::{DynoState, Ordered, Rest, RunEnding, RunStage};
 use super::slot::Turn;
 
 /// How many ends of runs are remembered for each dyno.
@@ -52,6 +52,8 @@ pub enum LifeStage {
     Booting,
     /// It is up.
     Up,
+    /// It gets no new requests, and is stopped once it has answered those it has (S16.3).
+    Draining,
     /// It has been sent its stop signal.
     Stopping,
     /// Its leader has ended, and what it left running is being stopped.
@@ -170,7 +172,10 @@ fn stage(state: DynoState) -> LifeStage {
         DynoState::Alive(_, RunStage::Starting { .. }) => LifeStage::Starting,
         DynoState::Alive(_, RunStage::Booting { .. }) => LifeStage::Booting,
         DynoState::Alive(_, RunStage::Up { .. }) => LifeStage::Up,
-        DynoState::Alive(_, RunStage::Stopping { .. }) => LifeStage::Stopping,
+        DynoState::Alive(_, RunStage::Stopping { ordered: Ordered::Drain { .. }, .. }) => LifeStage::Draining,
+        DynoState::Alive(_, RunStage::Stopping { ordered: Ordered::Stop { .. } | Ordered::Kill { .. }, .. }) => {
+            LifeStage::Stopping
+        }
         DynoState::Alive(_, RunStage::Clearing { .. }) => LifeStage::Clearing,
     }
 }

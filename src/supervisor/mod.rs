@@ -18,12 +18,13 @@
 //! | `Listens` | - | recorded, reported once | recorded, reported once | - | - | - |
 //! | `ListensElsewhere` | - | - | - | reported | reported | - |
 //! | `NeedsKeyboard` | - | reported once | reported once | - | - | - |
+//! | Drained | - | - | - | the stop signal, if none was sent | - | - |
 //! | Exited | Clearing | Clearing | Clearing | Clearing | - | - |
 //! | `LeftBehind` | reported | reported | reported | reported | reported | reported |
 //! | Gone | ended | ended | ended | ended | ended | Crashed if Lost |
 //! | Unkillable | - | - | - | Lost if killed | Lost if killed | - |
 //! | Key (Ctrl-C) | stop all | passed on, then stop all | passed on, then stop all | stop all | stop all | stop all |
-//! | Tick | kill | kill (R10) | - | stop the rest, kill, report, replace guardian | same as Stopping | start again, report |
+//! | Tick | kill | kill (R10) | - | stop signal, stop the rest, kill, report, replace guardian | same as Stopping | start again, report |
 //!
 //! "Ended" leads to Down, Backoff or Crashed. A report about a run that is not the dyno's current one changes nothing. After
 //! each event, `settle_order` starts the dynos that waited for what has just happened.
@@ -32,6 +33,7 @@ mod address;
 mod command;
 mod deadlines;
 mod deploy;
+mod drain;
 mod dyno_state;
 mod effect;
 mod event;
@@ -191,6 +193,7 @@ impl Supervisor {
             Event::Listens { run, at } => self.on_listens(run, at, &mut turn),
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::NeedsKeyboard { run, sign } => self.on_needs_keyboard(run, sign, &mut turn),
+            Event::Drained { run } => self.on_drained(run, &mut turn),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),
@@ -218,6 +221,7 @@ impl Supervisor {
 
     /// Moves one dyno toward its intent. Changes nothing if the dyno is already there or on its way.
     fn reconcile(&mut self, id: SlotId, turn: &mut Turn) {
+        let drain = self.drain_time();
         let Some(slot) = self.slots.get_mut(id) else { return };
         match (slot.intent, slot.state) {
             (Intent::Run, DynoState::Rest(Rest::Down)) => self.spawn(id, turn),
@@ -237,7 +241,7 @@ impl Supervisor {
             (
                 Intent::Rest | Intent::Leave,
                 DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }),
-            ) => slot.stop(RunEnding::Requested, turn),
+            ) => slot.stop(RunEnding::Requested, drain, turn),
             (
                 Intent::Rest | Intent::Leave,
                 DynoState::Alive(

@@ -33,6 +33,9 @@ pub struct Policy {
     pub stop_all: StopAll,
     /// Time between the stop signal and SIGKILL.
     pub grace: Duration,
+    /// How long a dyno may take to answer its requests before a requested stop sends the stop signal (S16.3). None: it is
+    /// sent at once, because no requests are known of.
+    pub drain: Option<Duration>,
     /// How long a dyno may take to be up before it is killed (R10, S6.5). None: no limit.
     pub boot_timeout: Option<Duration>,
     /// Whether to warn about a ready type that listens on loopback addresses only.
@@ -190,6 +193,7 @@ impl Default for Policy {
             stop_signals: BTreeMap::new(),
             stop_all: StopAll::Types(Vec::new()),
             grace: Self::DEFAULT_GRACE,
+            drain: None,
             boot_timeout: None,
             notes_loopback: false,
             shows_addresses: false,

@@ -126,7 +126,15 @@ impl Supervisor {
                 slot.clear(run, ending, turn);
                 self.on_unrequested_exit(id, ending, unrequested, turn);
             }
-            DynoState::Alive(_, RunStage::Stopping { ordered, ending, .. }) => {
+            // Nothing of it has been sent a signal.
+            DynoState::Alive(_, RunStage::Stopping { ordered: Ordered::Drain { .. }, ending, .. }) => {
+                slot.record_exit(exit, left, turn);
+                slot.clear(run, ending, turn);
+            }
+            DynoState::Alive(
+                _,
+                RunStage::Stopping { ordered: ordered @ (Ordered::Stop { .. } | Ordered::Kill { .. }), ending, .. },
+            ) => {
                 slot.record_exit(exit, left, turn);
                 slot.enter(DynoState::Alive(run, RunStage::Clearing { ordered, ending }), turn);
             }
@@ -174,7 +182,7 @@ impl Supervisor {
             }
         };
         match ordered {
-            Ordered::Stop { .. } => {}
+            Ordered::Drain { .. } | Ordered::Stop { .. } => {}
             Ordered::Kill { .. } => {
                 slot.notify(NoticeKind::Unkillable { survivor }, turn);
                 slot.intent = match slot.intent {

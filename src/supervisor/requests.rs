@@ -205,6 +205,7 @@ impl Supervisor {
 
     /// Replaces a dyno, which is not a crash. Earlier crashes are forgotten.
     pub(super) fn restart_one(&mut self, id: SlotId, request: EndRequest, grace: Option<Duration>, turn: &mut Turn) {
+        let drain = self.drain_time();
         let Some(slot) = self.slots.get_mut(id) else { return };
         slot.intent = Intent::Run;
         (slot.crashes, slot.restarts) = (CrashCount::default(), 0);
@@ -214,7 +215,7 @@ impl Supervisor {
             DynoState::Alive(_, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 slot.notify(requested(Some(slot.stop_rules.signal)), turn);
                 slot.named_grace = grace;
-                slot.stop(RunEnding::Replaced, turn);
+                slot.stop(RunEnding::Replaced, drain, turn);
             }
             DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) => {
                 slot.notify(requested(None), turn);

@@ -179,6 +179,7 @@ impl Supervisor {
         let report_at = first_report(turn.now.mono, self.policy.grace);
         self.phase = Phase::Stopping { outcome, began_at: turn.now.mono, report_at };
         self.want_none();
+        self.end_drains(|_| true, turn);
         self.reconcile_all(turn);
     }
 

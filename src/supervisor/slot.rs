@@ -250,27 +250,42 @@ impl Slot {
     }
 
     /// Stops a run, if that was not ordered before. Allowed before `Spawned`: the guardian works in sequence,
-    /// and a run whose spawn was not sent to it yet never starts.
-    pub(super) fn stop(&mut self, ending: RunEnding, turn: &mut Turn) {
+    /// and a run whose spawn was not sent to it yet never starts. `drain`: how long it may answer requests first.
+    pub(super) fn stop(&mut self, ending: RunEnding, drain: Option<Duration>, turn: &mut Turn) {
         match self.state {
             DynoState::Alive(run, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
-                let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
+                let drain = drain.filter(|_| self.may_have_requests());
+                let ordered = match drain {
+                    Some(limit) => Ordered::Drain { until: turn.now.mono.saturating_add(limit) },
+                    None => self.stop_rules.ordered(turn.now.mono, self.named_grace),
+                };
                 self.enter(DynoState::Alive(run, RunStage::Stopping { pid, ordered, ending, shown }), turn);
-                self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
-                turn.signal(run, self.stop_rules.stop_order());
+                match drain {
+                    Some(_) => turn.order(Effect::Drain { run }),
+                    None => self.send_stop_signal(run, turn),
+                }
             }
             // Stopped already (to many servers a second SIGTERM means `die now`), or there is no run.
             DynoState::Alive(_, RunStage::Stopping { .. } | RunStage::Clearing { .. }) | DynoState::Rest(_) => {}
         }
     }
 
+    pub(super) fn send_stop_signal(&self, run: RunId, turn: &mut Turn) {
+        self.notify(NoticeKind::StoppingProcesses { signal: self.stop_rules.signal }, turn);
+        turn.signal(run, self.stop_rules.stop_order());
+    }
+
     /// A later request names a grace for a run that is being stopped already: it can only become shorter.
     pub(super) fn hasten(&mut self, grace: Option<Duration>, turn: &mut Turn) {
         let DynoState::Alive(run, stage) = self.state else { return };
-        let (Some(ordered), Some(_)) = (stage.ordered(), grace) else { return };
+        let (Some(ordered), Some(named)) = (stage.ordered(), grace) else { return };
         let sooner = ordered.sooner(self.stop_rules.ordered(turn.now.mono, grace));
-        self.named_grace = grace;
+        self.named_grace = match ordered {
+            // The grace begins later.
+            Ordered::Drain { .. } => Some(named.min(self.named_grace.unwrap_or(self.stop_rules.grace))),
+            Ordered::Stop { .. } | Ordered::Kill { .. } => grace,
+        };
         self.enter(DynoState::Alive(run, stage.reordered(sooner)), turn);
     }
 
@@ -321,6 +336,7 @@ impl Slot {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
                 (RunStage::Stopping { pid, ordered: killed, ending, shown }, NoticeKind::KillingProcess)
             }
+            Some(Ordered::Drain { .. }) => (stage.reordered(killed), NoticeKind::KillingProcess),
             Some(Ordered::Stop { .. }) => (stage.reordered(killed), NoticeKind::KillingRemaining),
             Some(Ordered::Kill { .. }) => return,
         };

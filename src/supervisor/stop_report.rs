@@ -94,8 +94,8 @@ fn still_running(slot: &Slot) -> Option<(StillRunning, Duration)> {
         }
         DynoState::Alive(
             _,
-            RunStage::Stopping { ordered: Ordered::Kill { .. }, .. }
-            | RunStage::Clearing { ordered: Ordered::Kill { .. }, .. }
+            RunStage::Stopping { ordered: Ordered::Drain { .. } | Ordered::Kill { .. }, .. }
+            | RunStage::Clearing { ordered: Ordered::Drain { .. } | Ordered::Kill { .. }, .. }
             | RunStage::Starting { .. }
             | RunStage::Booting { .. }
             | RunStage::Up { .. },

@@ -13,7 +13,7 @@ pub(super) struct StopRules {
     pub(super) signal: i32,
     /// Whether all its processes get the signal at once.
     everything: bool,
-    grace: Duration,
+    pub(super) grace: Duration,
 }
 
 impl StopRules {

@@ -52,6 +52,7 @@ fn has_run(row: &Row) -> bool {
         LifeStage::Starting
         | LifeStage::Booting
         | LifeStage::Up
+        | LifeStage::Draining
         | LifeStage::Stopping
         | LifeStage::Clearing
         | LifeStage::Lost => true,

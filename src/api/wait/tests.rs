@@ -209,7 +209,7 @@ fn at(index: u32, stage: LifeStage, run: u64, exit: Option<u8>, requested: bool)
         LifeStage::Up => PublicState::Up,
         LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting => PublicState::Starting,
         LifeStage::Clearing | LifeStage::Backoff | LifeStage::Crashed => PublicState::Crashed,
-        LifeStage::Down | LifeStage::Stopping | LifeStage::Lost => PublicState::Down,
+        LifeStage::Down | LifeStage::Draining | LifeStage::Stopping | LifeStage::Lost => PublicState::Down,
     };
     let last_exit = exit.map(ExitStatus::Code);
     let end = |exit| PastRun {

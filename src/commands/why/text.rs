@@ -99,6 +99,7 @@ fn headline(dyno: &Explained, now: jiff::Timestamp) -> String {
             None => format!("is starting{since}"),
         },
         LifeStage::Up => format!("is up{since}"),
+        LifeStage::Draining => format!("is answering its last requests and is then stopped{since}"),
         LifeStage::Stopping => format!("is being stopped{since}"),
         LifeStage::Clearing => "has exited; what it left running is being stopped".to_owned(),
         LifeStage::Backoff => format!("has crashed and {}", restarts(why, now)),

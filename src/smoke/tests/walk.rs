@@ -64,6 +64,7 @@ impl Episode {
                     self.finished = Some(outcome);
                 }
                 Effect::Signal { .. }
+                | Effect::Drain { .. }
                 | Effect::Notify(_)
                 | Effect::FindListener { .. }
                 | Effect::PassInterrupt { .. }

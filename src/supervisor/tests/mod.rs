@@ -2,6 +2,7 @@
 
 mod deploy;
 mod detached;
+mod drain;
 mod grace;
 mod heroku;
 mod keyboard;
@@ -253,6 +254,7 @@ pub(crate) fn line(effect: &Effect, style: NoticeStyle) -> Option<String> {
         Effect::Signal { run, signal } => format!("#{} {}", run.0, order(*signal)),
         Effect::Notify(Notice { about: About::Dyno(dyno), kind }) => format!("{dyno}: {}", kind.text(style)?),
         Effect::Notify(Notice { about: About::Formation { .. }, kind }) => format!("system: {}", kind.text(style)?),
+        Effect::Drain { run } => format!("#{} drain", run.0),
         Effect::FindListener { run } => format!("#{} find listener", run.0),
         Effect::PassInterrupt { run } => format!("#{} Ctrl-C", run.0),
         Effect::Reply { request, result } => format!("reply {}: {}", request.0, reply(result)),

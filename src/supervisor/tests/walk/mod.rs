@@ -5,6 +5,7 @@
 
 mod asked;
 mod deployed;
+mod drained;
 mod dyno;
 mod judged;
 mod logged;

@@ -39,6 +39,8 @@ pub(super) struct Run {
     pub(super) stopped: bool,
     pub(super) killed: bool,
     pub(super) boot_due: Option<Duration>,
+    /// When it gets its stop signal, although it may still have requests.
+    pub(super) drain_due: Option<Duration>,
     /// When the remaining processes get the stop signal.
     pub(super) rest_due: Option<Duration>,
     pub(super) kill_due: Option<Duration>,
@@ -196,6 +198,7 @@ impl Model {
             | Event::ListensElsewhere { .. }
             | Event::Run(_, RunReport::LeftBehind { .. })
             | Event::NeedsKeyboard { .. }
+            | Event::Drained { .. }
             | Event::NotAnswering { .. } => {}
             Event::Listens { run, at } => self.on_listens(*run, at, mono),
             Event::Run(run, RunReport::Spawned { pid }) => self.on_spawned(*run, *pid, mono),
@@ -230,6 +233,7 @@ impl Model {
                 let dues = runs.flat_map(|run| {
                     [
                         &mut run.boot_due,
+                        &mut run.drain_due,
                         &mut run.rest_due,
                         &mut run.kill_due,
                         &mut run.answer_due,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The effects and notices that a walk must reach; it proves nothing about those that it misses.
-pub(super) const EVERYTHING: [&str; 72] = [
+pub(super) const EVERYTHING: [&str; 73] = [
     "ReleaseRunning",
     "OneOffRequested",
     "ReleaseCreated",
@@ -67,6 +67,7 @@ pub(super) const EVERYTHING: [&str; 72] = [
     "FindListener",
     "PassInterrupt",
     "Spawn",
+    "Drain",
     "Stop",
     "Kill",
     "Pause",
@@ -88,9 +89,11 @@ pub(super) fn kind(effect: &Effect) -> String {
         Effect::Reply { result: Ok(reply), .. } => return format!("reply {}", first_word(&format!("{reply:?}"))),
         Effect::Reply { result: Err(refusal), .. } => format!("{refusal:?}"),
         Effect::Retire { .. } => "Retire".into(),
-        Effect::FindListener { .. } | Effect::PassInterrupt { .. } | Effect::Suspend | Effect::ReplaceGuardian => {
-            format!("{effect:?}")
-        }
+        Effect::Drain { .. }
+        | Effect::FindListener { .. }
+        | Effect::PassInterrupt { .. }
+        | Effect::Suspend
+        | Effect::ReplaceGuardian => format!("{effect:?}"),
     };
     first_word(&shown)
 }

@@ -12,7 +12,7 @@ impl Model {
         if let NoticeKind::StoppingOthers { dyno, keys, .. } = kind {
             rule!(advice.is_some_and(|advice| advice.keys == *keys), "the policy does not allow a line about {dyno}");
             let others = self.runs.values().filter(|run| self.dynos[run.dyno].name != *dyno);
-            let are_stopped = others.clone().any(|run| run.verdict.is_none());
+            let are_stopped = others.clone().any(|run| run.verdict.is_none() || run.drain_due.is_some());
             rule!(self.cause.is_some() && are_stopped, "{dyno} does not stop any other");
             rule!(self.announced.insert("stopping others"), "one dyno stops the others, not {dyno} too");
         } else if let NoticeKind::StopAvoidable { .. } = kind {

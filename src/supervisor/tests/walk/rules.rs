@@ -63,6 +63,7 @@ impl Model {
         match effect {
             Effect::Spawn(spawn) => self.allow_spawn(spawn, mono),
             Effect::Signal { run, signal } => self.allow_signal(*run, *signal, event, mono),
+            Effect::Drain { run } => self.allow_drain(*run, mono),
             Effect::Notify(notice) => match &notice.about {
                 About::Dyno(name) => self.allow_notice(name, &notice.kind, event, mono),
                 About::Formation { after } => {
@@ -140,6 +141,7 @@ impl Model {
             stopped: false,
             killed: false,
             boot_due: self.policy.boot_timeout.filter(|_| dyno.kind == Kind::Formation).map(|limit| mono + limit),
+            drain_due: None,
             rest_due: None,
             kill_due: None,
             answer_due: None,
@@ -153,6 +155,7 @@ impl Model {
 
     fn allow_signal(&mut self, id: RunId, sent: RunOrder, event: &Event, mono: Duration) -> Result<(), Broken> {
         let stopping = self.cause.is_some();
+        let must_drain = self.must_drain(id, event, mono);
         let Some(run) = self.runs.get_mut(&id) else {
             return Err(format!("run {} is gone or never existed, and must not be sent {sent:?}", id.0));
         };
@@ -164,6 +167,7 @@ impl Model {
                 rule!(everything == at_once, "run {} has a wrong `everything`: {everything}", id.0);
                 rule!(!run.stopped && !run.killed, "run {} must not be stopped again", id.0);
                 rule!(stopping || run.verdict.is_some(), "run {} must not be stopped", id.0);
+                rule!(!must_drain, "run {} must be drained first", id.0);
                 rule!(
                     number == self.policy.stop_signal(process_type),
                     "run {} must not be stopped by signal {number}",
@@ -176,7 +180,7 @@ impl Model {
                     if half > Duration::from_secs(1) { grace.saturating_sub(Duration::from_secs(1)) } else { half };
                 run.rest_due = (!at_once && !grace.is_zero()).then_some(mono + rest_after);
                 run.kill_due = Some(mono + grace);
-                run.boot_due = None;
+                (run.boot_due, run.drain_due) = (None, None);
                 run.request_end(kind);
             }
             RunOrder::StopRest => {
@@ -192,7 +196,7 @@ impl Model {
                 rule!(not_up || overdue || self.may_kill, "run {} must not be killed yet", id.0);
                 run.killed = true;
                 run.answer_due = Some(mono + ANSWER);
-                (run.rest_due, run.kill_due, run.boot_due) = (None, None, None);
+                (run.drain_due, run.rest_due, run.kill_due, run.boot_due) = (None, None, None, None);
                 if not_up {
                     run.shown = run.visible();
                     self.judge(id, killed_by(9), mono);
@@ -300,10 +304,14 @@ impl Model {
         }
         for (id, run) in &self.runs {
             rule!(self.cause.is_none() || run.stopped || run.killed, "run {} must be stopped", id.0);
-            rule!(run.verdict.is_none() || run.stopped || run.killed, "run {} should have been stopped", id.0);
+            rule!(
+                run.verdict.is_none() || run.stopped || run.killed || run.drain_due.is_some(),
+                "run {} should have been stopped",
+                id.0
+            );
             rule!(run.seen != Seen::Group || run.stopped || run.killed, "the rest of run {} must be stopped", id.0);
             rule!(!self.may_kill || run.killed, "run {} must be killed now", id.0);
-            let mut dues = [run.boot_due, run.rest_due, run.kill_due, run.answer_due].into_iter().flatten();
+            let mut dues = run.dues().flatten();
             rule!(*event != Event::Tick || dues.all(|due| due > mono), "a deadline of run {} was missed", id.0);
         }
         let goes_to_all = match event {
@@ -320,6 +328,7 @@ impl Model {
             | Event::Listens { .. }
             | Event::ListensElsewhere { .. }
             | Event::NeedsKeyboard { .. }
+            | Event::Drained { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
             | Event::OutputLost(_)

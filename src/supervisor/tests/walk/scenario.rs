@@ -69,6 +69,7 @@ fn random_policy(random: &mut Random) -> Policy {
     let mut policy = Policy {
         grace: Duration::from_millis(random.one_of(&[0, 1_000, 5_000, 30_000])),
         stop_all: if random.one_in(3) { StopAll::EveryType } else { StopAll::Types(Vec::new()) },
+        drain: Random(random.0).one_of(&[None, Some(Duration::ZERO), Some(Duration::from_secs(2))]),
         boot_timeout: random.one_of(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(7))]),
         notes_loopback: random.one_in(2),
         shows_addresses: !random.one_in(4),

@@ -12,7 +12,7 @@ impl Model {
             return Ok(());
         }
         let runs = self.runs.values();
-        let runs = runs.flat_map(|run| [run.boot_due, run.rest_due, run.kill_due, run.answer_due, run.line_due()]);
+        let runs = runs.flat_map(|run| run.dues().chain([run.line_due()]).collect::<Vec<_>>());
         let restarts = self.dynos.iter().map(|dyno| dyno.restart_due);
         let expected = runs.chain(restarts).chain(self.wait_due).chain([self.report_due]).flatten().min();
         let next = supervisor.next_deadline();
@@ -56,6 +56,11 @@ impl Model {
 }
 
 impl Run {
+    /// When something must happen to it.
+    pub(super) fn dues(&self) -> impl Iterator<Item = Option<Duration>> + use<> {
+        [self.boot_due, self.drain_due, self.rest_due, self.kill_due, self.answer_due].into_iter()
+    }
+
     /// Its end is requested: from now on a dyno of the formation is shown as down.
     pub(super) fn request_end(&mut self, kind: Kind) {
         if self.verdict.is_none() {

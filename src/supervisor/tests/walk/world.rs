@@ -143,7 +143,10 @@ impl World {
                 Effect::FindListener { run } if run.0 % 2 == 0 => {
                     self.answers.push_back(Event::ListensElsewhere { run: *run, port: 3000 });
                 }
-                Effect::FindListener { .. }
+                // The others are never done with their requests.
+                Effect::Drain { run } if run.0 % 4 != 0 => self.probe.push_back(Event::Drained { run: *run }),
+                Effect::Drain { .. }
+                | Effect::FindListener { .. }
                 | Effect::Notify(_)
                 | Effect::PassInterrupt { .. }
                 | Effect::Reply { .. }

@@ -1,0 +1,97 @@
+//! A connection to a dyno, as hyper reads and writes it. Notes how much has come, which decides what an error means.
+
+use std::cell::Cell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::net::TcpStream;
+
+use super::read_scratch::ReadScratch;
+
+/// What is known about the bytes of one connection.
+#[derive(Default)]
+pub(super) struct DynoMeter {
+    /// How many bytes the dyno has sent.
+    pub(super) received: Cell<u64>,
+    /// Reading or writing has failed, so the dyno did not just close the connection.
+    pub(super) has_failed: Cell<bool>,
+}
+
+impl DynoMeter {
+    fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if result.is_err() {
+            self.has_failed.set(true);
+        }
+        result
+    }
+}
+
+/// What hyper gets of a connection to a dyno.
+pub(super) struct DynoIo {
+    pub(super) socket: TcpStream,
+    meter: Rc<DynoMeter>,
+    scratch: Rc<ReadScratch>,
+}
+
+impl DynoIo {
+    pub(super) fn new(socket: TcpStream, meter: Rc<DynoMeter>, scratch: Rc<ReadScratch>) -> Self {
+        Self { socket, meter, scratch }
+    }
+
+    fn write(&self, cx: &mut Context<'_>, write: impl Fn(&TcpStream) -> io::Result<usize>) -> Poll<io::Result<usize>> {
+        loop {
+            match write(&self.socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(self.meter.note(written)),
+            }
+            ready!(self.socket.poll_write_ready(cx))?;
+        }
+    }
+}
+
+impl Read for DynoIo {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.socket.poll_read_ready(cx))?;
+            let read = |bytes: &mut [u8]| self.socket.try_read(bytes);
+            match self.scratch.read_into(&mut cursor, read, <[u8]>::len) {
+                Ok(count) => {
+                    self.meter.received.set(self.meter.received.get() + count as u64);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(self.meter.note(Err(error))),
+            }
+        }
+    }
+}
+
+impl Write for DynoIo {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write(cx, |socket| socket.try_write(bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, |socket| socket.try_write_vectored(slices))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Dropping it closes the socket.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

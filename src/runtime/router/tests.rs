@@ -1,0 +1,154 @@
+//! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
+
+mod forward;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+
+use super::{Router, RouterStart};
+use crate::model::DynoName;
+use crate::routing::RouterRules;
+use crate::supervisor::tests::process_type;
+use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
+
+type Order = Box<dyn FnOnce(&Rc<Router>) + Send>;
+
+/// A router in a thread of its own, because the test waits for sockets.
+struct TestRouter {
+    port: u16,
+    orders: Option<UnboundedSender<Order>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestRouter {
+    fn start() -> Self {
+        Self::with_rules(|_| {})
+    }
+
+    fn with_rules(change: impl FnOnce(&mut RouterRules)) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut rules = RouterRules {
+            app: "shop".to_owned(),
+            port,
+            hosts: Vec::new(),
+            hold: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            enforces_timeouts: false,
+            is_platform: false,
+        };
+        change(&mut rules);
+        let (orders, mut arriving) = unbounded_channel::<Order>();
+        let thread = thread::spawn(move || {
+            let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            LocalSet::new().block_on(&tokio, async {
+                let router = Router::begin(RouterStart { listeners: vec![listener], rules }).unwrap();
+                while let Some(order) = arriving.recv().await {
+                    order(&router);
+                }
+            });
+        });
+        Self { port, orders: Some(orders), thread: Some(thread) }
+    }
+
+    /// Does something in the thread of the router.
+    fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Rc<Router>) -> T + Send + 'static) -> T {
+        let (sender, answer) = mpsc::channel();
+        let order: Order = Box::new(move |router| drop(sender.send(question(router))));
+        assert!(self.orders.as_ref().unwrap().send(order).is_ok());
+        answer.recv().unwrap()
+    }
+
+    /// Publishes these dynos.
+    fn publish(&self, rows: Vec<Row>) {
+        let snapshot = Snapshot { rows, ..Snapshot::default() };
+        self.ask(move |router| router.publish(&snapshot));
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        client
+    }
+
+    /// Sends these bytes and returns everything that comes until the router closes the connection.
+    fn exchange(&self, request: &str) -> String {
+        let mut client = self.connect();
+        client.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+impl Drop for TestRouter {
+    fn drop(&mut self) {
+        self.orders = None;
+        let ended = self.thread.take().unwrap().join();
+        assert!(thread::panicking() || ended.is_ok());
+    }
+}
+
+/// Server of a dyno: each connection is carried by a thread.
+fn dyno(carry: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let carry = Arc::new(carry);
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let carry = Arc::clone(&carry);
+            thread::spawn(move || carry(socket.unwrap()));
+        }
+    });
+    port
+}
+
+/// The row of `web.INDEX`.
+fn web(index: u32, run: u64, port: u16, stage: LifeStage) -> Row {
+    let state = match stage {
+        LifeStage::Up => PublicState::Up,
+        LifeStage::Starting | LifeStage::Booting | LifeStage::Waiting => PublicState::Starting,
+        LifeStage::Backoff | LifeStage::Crashed => PublicState::Crashed,
+        _ => PublicState::Down,
+    };
+    Row {
+        dyno: DynoName::new(process_type("web"), index),
+        role: DynoRole::Formation,
+        state,
+        since: jiff::Timestamp::UNIX_EPOCH,
+        not_up: None,
+        wanted: true,
+        prevented: None,
+        pid: None,
+        port: Some(port),
+        command: "./server".into(),
+        run,
+        restarts: 0,
+        last_exit: None,
+        life: DynoLife {
+            stage,
+            expected_port: Some(port),
+            listens: true,
+            ready: stage == LifeStage::Up,
+            ..DynoLife::default()
+        },
+    }
+}
+
+/// Reads up to and including these bytes.
+fn read_until(socket: &mut TcpStream, end: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(end.as_bytes()) {
+        assert_eq!(socket.read(&mut byte).unwrap(), 1, "ended after {:?}", String::from_utf8_lossy(&bytes));
+        bytes.push(byte[0]);
+    }
+    String::from_utf8(bytes).unwrap()
+}
