@@ -2,7 +2,32 @@
 //!
 //! Pure: heads, bytes and snapshots in, values out; it needs no socket. Not here: connections and bodies
 //! (`runtime::router`).
+//!
+//! The order in which a connection uses it: a [`RequestGuard`] sees every byte that a client sends, [`RequestRules`] change the
+//! head, [`route`] decides which process type is meant, [`Backends`] decide which of its dynos, and [`RequestRules`] change the
+//! head of the answer. A [`RouterEntry`] is the line in the log.
 
+mod backend;
+mod choice;
+mod guard;
+mod h_code;
+mod header_lists;
+mod host_name;
+mod quarantine;
+mod rejection;
+mod request_rules;
+mod route;
+mod router_entry;
 mod rules;
 
+pub use backend::{Backend, BackendState, Backends};
+pub use choice::{Choice, ChoiceInput};
+pub use guard::{Guarded, HeadLimits, RequestGuard};
+pub use h_code::{AnswerFault, EntryLevel, HCode};
+pub use host_name::{HostKind, HostName};
+pub use quarantine::Quarantine;
+pub use rejection::Rejection;
+pub use request_rules::{Prepared, RequestRules, is_idempotent};
+pub use route::{KnownApp, RouteTarget, front_door_route, route};
+pub use router_entry::RouterEntry;
 pub use rules::RouterRules;

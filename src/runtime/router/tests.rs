@@ -12,7 +12,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
+use super::super::log_archive::LogArchive;
+use super::super::log_hub::{LogHub, Receivers};
+use super::super::log_stream::LogStream;
 use super::{Router, RouterStart};
+use crate::logs::{Formatter, LogFormat, Palette, Passing, Source, TextOptions, View};
 use crate::model::DynoName;
 use crate::routing::RouterRules;
 use crate::supervisor::tests::process_type;
@@ -49,10 +53,14 @@ impl TestRouter {
         let thread = thread::spawn(move || {
             let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             LocalSet::new().block_on(&tokio, async {
-                let router = Router::begin(RouterStart { listeners: vec![listener], rules }).unwrap();
+                let archive = LogArchive::new();
+                let hub = LogHub::start(nowhere(), Some(archive.clone()), unbounded_channel().0).unwrap();
+                let start = RouterStart { listeners: vec![listener], rules };
+                let router = Router::begin(start, hub.clone(), Some(archive)).unwrap();
                 while let Some(order) = arriving.recv().await {
                     order(&router);
                 }
+                hub.close();
             });
         });
         Self { port, orders: Some(orders), thread: Some(thread) }
@@ -69,7 +77,7 @@ impl TestRouter {
     /// Publishes these dynos.
     fn publish(&self, rows: Vec<Row>) {
         let snapshot = Snapshot { rows, ..Snapshot::default() };
-        self.ask(move |router| router.publish(&snapshot));
+        self.ask(move |router| router.publish(snapshot));
     }
 
     fn connect(&self) -> TcpStream {
@@ -86,6 +94,21 @@ impl TestRouter {
         client.read_to_end(&mut answer).unwrap();
         String::from_utf8(answer).unwrap()
     }
+}
+
+/// The log is kept for readers, but shown nowhere.
+fn nowhere() -> Receivers<impl Fn(&Source) -> bool + Send + 'static> {
+    let view = View {
+        color: false,
+        passing: Passing::All,
+        name_width: 6,
+        unprefixed: None,
+        palette: Palette::new([]),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let formatter = Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view);
+    let stream = LogStream::Nowhere;
+    Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None }
 }
 
 impl Drop for TestRouter {

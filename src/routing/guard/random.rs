@@ -1,0 +1,208 @@
+//! Property tests: the verdict does not depend on how the bytes arrive, and a second, simpler reading finds the same
+//! requests.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+
+/// What a guard found out about a whole stream.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    refusal: Option<Rejection>,
+    heads: u64,
+    /// Where the requests end that are complete.
+    ends: Vec<usize>,
+}
+
+/// Feeds pieces of these lengths, and then the rest byte by byte.
+fn found(limits: HeadLimits, stream: &[u8], pieces: &[usize]) -> Found {
+    let mut guard = RequestGuard::new(limits);
+    let mut found = Found { refusal: None, heads: 0, ends: Vec::new() };
+    let mut at = 0;
+    let mut pieces = pieces.iter();
+    while at < stream.len() && found.refusal.is_none() {
+        let length = pieces.next().map_or(1, |piece| (*piece).max(1)).min(stream.len() - at);
+        let before = guard.heads();
+        let guarded = guard.feed(&stream[at..at + length]);
+        assert!(guarded.good <= length);
+        if guarded.refusal.is_none() && guarded.good < length {
+            break;
+        }
+        found.refusal = guarded.refusal;
+        at += length;
+        if length == 1 && guard.is_between_requests() && (guard.heads() > before || found.heads > 0) {
+            found.ends.push(at);
+        }
+        found.heads = guard.heads();
+    }
+    found
+}
+
+/// Lines and pieces of lines that requests, good and bad, consist of.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let parts = [
+        "GET / HTTP/1.1\r\nHost: a\r\n",
+        "POST /a HTTP/1.1\r\nHost: a\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\n",
+        "GET / HTTP/1.1\r\n",
+        "Host: a\r\n",
+        "Content-Length: 5\r\n",
+        "Content-Length: 0\r\n",
+        "content-length:7\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked\n",
+        "Connection: close\r\n",
+        "Connection: keep-alive\r\n",
+        "X: y\r\n",
+        " folded\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "5\r\n",
+        "hello",
+        "hello\r\n",
+        "0\r\n\r\n",
+        "0\r\n",
+        "A;b=c\r\n0123456789\r\n",
+        "5;\r\n",
+        "GET /",
+        " ",
+        ":",
+        "\u{0}",
+        "\u{16}",
+    ];
+    prop_oneof![8 => select(parts.map(|part| part.as_bytes().to_vec()).to_vec()), 1 => vec(any::<u8>(), 0..4)]
+}
+
+/// A request that is well-formed, and where it ends.
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let headers =
+        ["X: y\r\n", "Accept: */*\r\n", "Cookie: a=b; c=d\r\n", "Connection: keep-alive\r\n", "TE: trailers\r\n"];
+    let body = prop_oneof![
+        Just(Vec::new()),
+        vec(any::<u8>(), 0..40)
+            .prop_map(|body| [format!("Content-Length: {}\r\n\r\n", body.len()).into_bytes(), body].concat()),
+        (vec(vec(any::<u8>(), 1..20), 0..4), select(vec!["", ";x", " ; y=\"z\""]), select(vec!["", "X-Sum: 1\r\n"]))
+            .prop_map(|(chunks, extension, trailers)| {
+                let mut text = b"Transfer-Encoding: chunked\r\n\r\n".to_vec();
+                for chunk in chunks {
+                    text.extend(format!("{:x}{extension}\r\n", chunk.len()).into_bytes());
+                    text.extend(chunk);
+                    text.extend(b"\r\n");
+                }
+                text.extend(format!("0\r\n{trailers}\r\n").into_bytes());
+                text
+            }),
+    ];
+    (select(vec!["GET", "POST", "DELETE"]), subsequence(headers.to_vec(), 0..=headers.len()), body).prop_map(
+        |(method, headers, body)| {
+            let end: &[u8] = if body.is_empty() { b"\r\n" } else { &body };
+            [format!("{method} /a?b HTTP/1.1\r\nHost: a\r\n{}", headers.concat()).as_bytes(), end].concat()
+        },
+    )
+}
+
+/// A simple reading of requests that a guard has let pass: where each ends. It reads whole messages with the means of the
+/// standard library, and knows only what RFC 9112, section 6.3, says about accepted requests.
+fn reference(stream: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut at = 0;
+    loop {
+        while stream[at..].starts_with(b"\r\n") {
+            at += 2;
+        }
+        let Some(head) = find(&stream[at..], b"\r\n\r\n") else { return ends };
+        let text = String::from_utf8_lossy(&stream[at..at + head]).to_lowercase();
+        let header = |name: &str| {
+            let mut values = text.split("\r\n").skip(1).filter_map(|line| line.split_once(':'));
+            values.find(|(known, _)| *known == name).map(|(_, value)| value.trim().to_owned())
+        };
+        let mut end = at + head + 4;
+        if let Some(length) = header("content-length") {
+            end += length.parse::<usize>().expect("a number");
+        } else if header("transfer-encoding").is_some() {
+            loop {
+                let Some(line) = find(stream.get(end..).unwrap_or_default(), b"\r\n") else { return ends };
+                let size = String::from_utf8_lossy(&stream[end..end + line]).into_owned();
+                let digits = size.split(';').next().expect("a size").trim();
+                let size = usize::from_str_radix(digits, 16).expect("a size");
+                end += line + 2;
+                if size == 0 {
+                    break;
+                }
+                end += size + 2;
+            }
+            loop {
+                let Some(line) = find(stream.get(end..).unwrap_or_default(), b"\r\n") else { return ends };
+                end += line + 2;
+                if line == 0 {
+                    break;
+                }
+            }
+        }
+        if end > stream.len() {
+            return ends;
+        }
+        ends.push(end);
+        at = end;
+        let is_http10 = text.split("\r\n").next().is_some_and(|line| line.ends_with("http/1.0"));
+        let connection = text.split("\r\n").filter_map(|line| line.strip_prefix("connection:")).collect::<Vec<_>>();
+        let says = |option: &str| connection.iter().any(|value| value.trim() == option);
+        if says("close") || (is_http10 && !says("keep-alive")) {
+            return ends;
+        }
+    }
+}
+
+fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
+    bytes.windows(pattern.len()).position(|window| window == pattern)
+}
+
+proptest! {
+    #[test]
+    fn s16_6_the_verdict_does_not_depend_on_how_the_bytes_arrive(
+        pieces in vec(piece(), 0..14),
+        lengths in vec(1..40_usize, 0..20),
+        is_platform in any::<bool>(),
+    ) {
+        let stream = pieces.concat();
+        let limits = HeadLimits { line: 60, head: 200, headers: 5, name: 20, ..HeadLimits::new(is_platform) };
+        let whole = found(limits, &stream, &[stream.len()]);
+        let single = found(limits, &stream, &[]);
+        let split = found(limits, &stream, &lengths);
+
+        prop_assert_eq!((&split.refusal, split.heads), (&whole.refusal, whole.heads));
+        prop_assert_eq!((&single.refusal, single.heads), (&whole.refusal, whole.heads));
+    }
+
+    #[test]
+    fn s16_6_what_passes_is_framed_as_by_a_simple_reading(pieces in vec(prop_oneof![piece(), request()], 0..14)) {
+        let stream = pieces.concat();
+        let found = found(HeadLimits::new(false), &stream, &[]);
+
+        if found.refusal.is_none() {
+            prop_assert_eq!(found.ends, reference(&stream));
+        }
+    }
+
+    #[test]
+    fn s16_6_well_formed_requests_pass_and_end_where_they_were_made_to(
+        requests in vec(request(), 1..6),
+        lengths in vec(1..200_usize, 0..20),
+    ) {
+        let stream = requests.concat();
+        let mut ends = Vec::new();
+        for request in &requests {
+            ends.push(ends.last().unwrap_or(&0) + request.len());
+        }
+        let single = found(HeadLimits::new(true), &stream, &[]);
+
+        prop_assert_eq!(single.refusal, None);
+        prop_assert_eq!(&single.ends, &ends);
+        prop_assert_eq!(reference(&stream), ends);
+        prop_assert_eq!(found(HeadLimits::new(true), &stream, &lengths).heads, requests.len() as u64);
+    }
+}

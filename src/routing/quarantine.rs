@@ -1,0 +1,61 @@
+//! Dynos that have refused a connection get no requests for a while (S16.1).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long such a dyno is left out.
+const LEFT_OUT: Duration = Duration::from_secs(5);
+
+/// The runs that are left out. Times are on a clock that never jumps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quarantine {
+    until: HashMap<u64, Duration>,
+}
+
+impl Quarantine {
+    /// The run has refused a connection.
+    pub fn refused(&mut self, run: u64, now: Duration) {
+        self.until.retain(|_, until| *until > now);
+        self.until.insert(run, now.saturating_add(LEFT_OUT));
+    }
+
+    /// The run has accepted a connection after all.
+    pub fn accepted(&mut self, run: u64) {
+        if !self.until.is_empty() {
+            self.until.remove(&run);
+        }
+    }
+
+    /// Until when the run is left out. None: it is not.
+    #[must_use]
+    pub fn until(&self, run: u64, now: Duration) -> Option<Duration> {
+        self.until.get(&run).copied().filter(|until| *until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s16_1_a_dyno_that_refused_is_left_out_for_five_seconds() {
+        let at = Duration::from_millis;
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(7, at(1000));
+
+        assert_eq!(quarantine.until(7, at(5999)), Some(at(6000)));
+        assert_eq!(quarantine.until(7, at(6000)), None);
+        assert_eq!(quarantine.until(8, at(1000)), None);
+        quarantine.accepted(7);
+        assert_eq!(quarantine.until(7, at(1000)), None);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let mut quarantine = Quarantine::default();
+        for run in 0..1000 {
+            quarantine.refused(run, Duration::from_secs(run * 10));
+        }
+        assert_eq!(quarantine.until.len(), 1);
+    }
+}

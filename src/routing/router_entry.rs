@@ -1,0 +1,237 @@
+//! One finished request, as the log shows it (S16.5).
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{EntryLevel, HCode};
+
+/// What the log says about a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouterEntry {
+    /// The error, if there was one.
+    pub code: Option<HCode>,
+    /// The method. Empty: not known.
+    pub method: String,
+    /// The target.
+    pub path: String,
+    /// The header `Host` as it was sent.
+    pub host: String,
+    /// The id.
+    pub request_id: String,
+    /// The header `X-Forwarded-For` for the dyno.
+    pub fwd: String,
+    /// The dyno that got it.
+    pub dyno: Option<String>,
+    /// How long it waited for a dyno and for the connection. None: no dyno was tried.
+    pub connect: Option<Duration>,
+    /// How long the dyno took until the end of the answer. None: there was no connection.
+    pub service: Option<Duration>,
+    /// The status that was sent or, if the client has gone, the one of the code.
+    pub status: Option<u16>,
+    /// The bytes of the answer's body, or of a tunnel to the client.
+    pub bytes: Option<u64>,
+}
+
+impl RouterEntry {
+    /// The line of the text format: `GET /items 200 web.1 12ms 4.1kB`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let known = |text: &str| if text.is_empty() { "-".to_owned() } else { clean(text, false) };
+        let mut line = format!("{} {}", known(&self.method), known(&self.path));
+        if let Some(status) = self.status {
+            let _ = write!(line, " {status}");
+        }
+        if let Some(dyno) = &self.dyno {
+            let _ = write!(line, " {dyno}");
+        }
+        if self.connect.is_some() || self.service.is_some() {
+            let taken = self.connect.unwrap_or_default().saturating_add(self.service.unwrap_or_default());
+            let _ = write!(line, " {}", span(taken));
+        }
+        if let Some(bytes) = self.bytes {
+            let _ = write!(line, " {}", size(bytes));
+        }
+        if let Some(code) = self.code {
+            let _ = write!(line, " {code}");
+        }
+        line
+    }
+
+    /// The line of the platform, without what comes before `at=`.
+    #[must_use]
+    pub fn platform(&self) -> String {
+        let mut line = String::with_capacity(256);
+        if let Some(sock) = self.code.and_then(HCode::sock) {
+            let _ = write!(line, "sock={sock} ");
+        }
+        let level = self.code.map_or(EntryLevel::Info, HCode::level);
+        let _ = write!(line, "at={level}");
+        if let Some(code) = self.code {
+            let _ = write!(line, " code={} desc=\"{}\"", code.code(), code.description());
+        }
+        let number = |number: Option<String>| number.unwrap_or_default();
+        let ms = |time: Option<Duration>| number(time.map(|time| format!("{}ms", time.as_millis())));
+        let _ = write!(
+            line,
+            " method={} path=\"{}\" host={} request_id={} fwd=\"{}\" dyno={} connect={} service={} status={} bytes={} \
+             protocol=http1.1 tls=false",
+            clean(&self.method, true),
+            clean(&self.path, true),
+            clean(&self.host, true),
+            clean(&self.request_id, true),
+            clean(&self.fwd, true),
+            self.dyno.as_deref().unwrap_or_default(),
+            ms(self.connect),
+            ms(self.service),
+            number(self.status.map(|status| status.to_string())),
+            number(self.bytes.map(|bytes| bytes.to_string())),
+        );
+        line
+    }
+}
+
+/// A text of the client without characters that could affect a terminal or end the line or the field: their bytes are
+/// percent-encoded. `is_field`: quotes and blanks too.
+fn clean(text: &str, is_field: bool) -> String {
+    let is_plain = |character: char| {
+        !character.is_control() && !(is_field && (character == '"' || character == ' ')) && !is_invisible(character)
+    };
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    let mut cleaned = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_plain(character) {
+            cleaned.push(character);
+        } else {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(cleaned, "%{byte:02X}");
+            }
+        }
+    }
+    cleaned
+}
+
+/// Characters that change the order or the place of others, or end a line.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// `12ms`, `1.2s`, `75s`.
+fn span(time: Duration) -> String {
+    let ms = time.as_millis();
+    match ms {
+        0..1000 => format!("{ms}ms"),
+        1000..10_000 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{}s", ms / 1000),
+    }
+}
+
+/// `95B`, `4.1kB`, `12MB`. A kB has 1000 bytes.
+fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1000 => return format!("{bytes}B"),
+        1000..1_000_000 => (1000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    let whole = bytes / unit;
+    if whole < 10 { format!("{whole}.{}{name}", bytes % unit / (unit / 10)) } else { format!("{whole}{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> RouterEntry {
+        RouterEntry {
+            method: "GET".into(),
+            path: "/a?b".into(),
+            host: "x.example".into(),
+            request_id: "8c8f7b0e-0000-4000-8000-000000000001".into(),
+            fwd: "1.2.3.4".into(),
+            dyno: Some("web.1".into()),
+            connect: Some(Duration::ZERO),
+            service: Some(Duration::from_micros(5900)),
+            status: Some(200),
+            bytes: Some(95),
+            code: None,
+        }
+    }
+
+    #[test]
+    fn s16_5_the_platform_line_has_its_fields_in_order() {
+        assert_eq!(
+            entry().platform(),
+            "at=info method=GET path=\"/a?b\" host=x.example request_id=8c8f7b0e-0000-4000-8000-000000000001 \
+             fwd=\"1.2.3.4\" dyno=web.1 connect=0ms service=5ms status=200 bytes=95 protocol=http1.1 tls=false"
+        );
+    }
+
+    #[test]
+    fn s16_5_a_code_and_the_side_that_broke_come_first() {
+        let cut = RouterEntry { code: Some(HCode::H18), bytes: Some(0), ..entry() };
+        let start = "sock=backend at=error code=H18 desc=\"Server Request Interrupted\" method=GET path=";
+        assert!(cut.platform().starts_with(start), "{}", cut.platform());
+        let gone = RouterEntry { code: Some(HCode::H27), status: Some(499), ..entry() };
+        let start = "sock=client at=warning code=H27 desc=\"Client Request Interrupted\" method=GET path=";
+        assert!(gone.platform().starts_with(start), "{}", gone.platform());
+        assert_eq!(gone.text(), "GET /a?b 499 web.1 5ms 95B H27 Client Request Interrupted");
+    }
+
+    #[test]
+    fn s16_5_what_is_not_known_is_an_empty_field() {
+        let none = RouterEntry {
+            code: Some(HCode::H14),
+            dyno: None,
+            connect: None,
+            service: None,
+            bytes: None,
+            status: Some(503),
+            ..entry()
+        };
+        let end = " fwd=\"1.2.3.4\" dyno= connect= service= status=503 bytes= protocol=http1.1 tls=false";
+        assert!(none.platform().ends_with(end), "{}", none.platform());
+        assert_eq!(none.text(), "GET /a?b 503 H14 No web processes running");
+        assert_eq!(RouterEntry { status: Some(400), ..RouterEntry::default() }.text(), "- - 400");
+    }
+
+    #[test]
+    fn s16_5_the_text_line_has_method_target_status_dyno_time_and_size() {
+        let items = RouterEntry {
+            path: "/items".into(),
+            connect: Some(Duration::from_millis(2)),
+            service: Some(Duration::from_millis(10)),
+            bytes: Some(4_180),
+            ..entry()
+        };
+        assert_eq!(items.text(), "GET /items 200 web.1 12ms 4.1kB");
+        let tunnel = RouterEntry {
+            path: "/ws".into(),
+            service: Some(Duration::from_millis(531_114)),
+            status: Some(101),
+            bytes: Some(174),
+            ..entry()
+        };
+        assert_eq!(tunnel.text(), "GET /ws 101 web.1 531s 174B");
+        assert!(tunnel.platform().contains(" service=531114ms status=101 bytes=174 "));
+    }
+
+    #[test]
+    fn s16_5_times_and_sizes_are_short() {
+        let shown = |ms| span(Duration::from_millis(ms));
+        assert_eq!(
+            [shown(0), shown(999), shown(1_250), shown(9_999), shown(75_432)],
+            ["0ms", "999ms", "1.2s", "9.9s", "75s"]
+        );
+        let sizes = [0, 999, 1_000, 9_999, 12_345, 999_999, 1_000_000, 104_857_600, 1_073_741_824].map(size);
+        assert_eq!(sizes, ["0B", "999B", "1.0kB", "9.9kB", "12kB", "999kB", "1.0MB", "104MB", "1.0GB"]);
+    }
+
+    #[test]
+    fn s16_5_what_a_client_sends_cannot_break_the_line() {
+        let odd = RouterEntry { path: "/\"a b\u{1b}[2J\u{9b}\u{202e}\u{e9}\n".into(), host: "a b".into(), ..entry() };
+        assert!(odd.platform().contains(" path=\"/%22a%20b%1B[2J%C2%9B%E2%80%AE\u{e9}%0A\" host=a%20b "));
+        assert!(odd.text().starts_with("GET /\"a b%1B[2J%C2%9B%E2%80%AE\u{e9}%0A 200 "));
+    }
+}
