@@ -78,7 +78,7 @@ impl BackendState {
             LifeStage::Up => Self::Up,
             LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting => Self::Starting,
             LifeStage::Backoff => Self::Waiting,
-            LifeStage::Stopping | LifeStage::Clearing => Self::Leaving { returns: row.wanted },
+            LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing => Self::Leaving { returns: row.wanted },
             LifeStage::Crashed | LifeStage::Lost => Self::Crashed,
             LifeStage::Down if row.prevented.is_some() => Self::Crashed,
             LifeStage::Down => Self::Down,
