@@ -14,14 +14,14 @@ use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
 use super::client::ClientConnection;
 use super::drains::Busy;
-use super::exchange::{ExchangeStage, OpenExchange};
+use super::exchange::OpenExchange;
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, is_idempotent,
-    route,
+    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
+    is_idempotent, route, wants_json,
 };
 
 /// What is sent again if a dyno has lost it.
@@ -69,13 +69,16 @@ impl Router {
         client.has_unread.set(!body.is_end_stream());
         let routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
-            Err(rejection) => return self.reject(&open, rejection),
+            Err(rejection) => {
+                let wants_json = wants_json(&head.headers);
+                return self.reject(&open, rejection, wants_json);
+            }
         };
         open.learn(&routed.head, &head.headers);
-        let accepts_json = accepts_json(&head.headers);
+        let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &routed, &open, client).await {
-            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client),
-            Err(code) => self.refuse(&open, code, accepts_json),
+            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
+            Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
     }
 
@@ -127,7 +130,7 @@ impl Router {
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
                 }
             }
-            open.enter(ExchangeStage::Choosing);
+            open.enter(RequestStage::Choosing);
         }
     }
 
@@ -140,6 +143,7 @@ impl Router {
                 Choice::Send(backend) => backend,
                 Choice::Refuse(code) => return Err(code),
                 Choice::Hold { until } => {
+                    let _held = self.hold();
                     tokio::select! {
                         () = changed => {}
                         () = sleep_until(self.began + until) => {}
@@ -181,7 +185,7 @@ impl Router {
         client: &ClientConnection,
     ) -> Result<(Response<Incoming>, Reached), Lost> {
         open.begin_service();
-        open.enter(if request.body().is_end_stream() { ExchangeStage::Awaiting } else { ExchangeStage::Sending });
+        open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
         let before = meter.received.get();
         if routed.head.wants_upgrade {
@@ -227,14 +231,15 @@ impl Router {
         routed: &Routed,
         open: OpenExchange,
         client: &Rc<ClientConnection>,
+        wants_json: bool,
     ) -> Response<AnswerBody> {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
-            return self.refuse(&open, code, false);
+            return self.refuse(&open, code, &routed.target, wants_json);
         }
         open.entry.borrow_mut().status = Some(head.status.as_u16());
-        open.enter(ExchangeStage::Answering);
+        open.enter(RequestStage::Answering);
         let Reached { connection, busy, .. } = reached;
         if is_switch && let Some(end) = open.dyno_end.take() {
             client.open_tunnel();
@@ -265,9 +270,4 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("text/event-stream")
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json")
 }

@@ -26,6 +26,7 @@ mod router_log;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod wish;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ use self::exchange::Exchange;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
 use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
@@ -69,6 +71,7 @@ pub struct RouterStart {
 pub(super) struct Router {
     rules: RouterRules,
     request_rules: RequestRules,
+    web: ProcessType,
     /// The last state that was published.
     snapshot: RefCell<Snapshot>,
     /// The dynos of each process type, as that state has them.
@@ -76,6 +79,10 @@ pub(super) struct Router {
     app: RefCell<KnownApp>,
     /// They have changed.
     changed: Notify,
+    /// How many requests wait for a dyno.
+    held: Cell<usize>,
+    /// The first request waits, or the last one does not any more.
+    interest_changed: Notify,
     quarantine: RefCell<Quarantine>,
     pool: DynoPool,
     drains: Rc<Drains>,
@@ -102,14 +109,18 @@ impl Router {
     pub(super) fn begin(start: RouterStart, hub: LogHub, archive: Option<LogArchive>) -> std::io::Result<Rc<Self>> {
         let scratch = Rc::new(ReadScratch::default());
         let RouterStart { listeners, rules } = start;
+        let web = ProcessType::new(ProcessType::WEB).map_err(std::io::Error::other)?;
         let app = KnownApp { name: rules.app.clone(), types: Vec::new(), hosts: rules.hosts.clone() };
         let router = Rc::new(Self {
             request_rules: RequestRules::new(&rules),
             rules,
+            web,
             snapshot: RefCell::default(),
             backends: RefCell::default(),
             app: RefCell::new(app),
             changed: Notify::new(),
+            held: Cell::default(),
+            interest_changed: Notify::new(),
             quarantine: RefCell::default(),
             pool: DynoPool::new(Rc::clone(&scratch)),
             drains: Rc::default(),
@@ -140,9 +151,8 @@ impl Router {
     /// Learns the state of the dynos.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let types = Backends::types(&snapshot);
-        let web = ProcessType::new(ProcessType::WEB).ok();
         let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
-        let backends: HashMap<ProcessType, Backends> = types.iter().chain(&web).map(of_type).collect();
+        let backends: HashMap<ProcessType, Backends> = types.iter().chain([&self.web]).map(of_type).collect();
         if *self.backends.borrow() != backends {
             // A dyno that is leaving gets no more requests.
             let gets_requests = |run: RunId| {
@@ -157,14 +167,27 @@ impl Router {
         *self.snapshot.borrow_mut() = snapshot;
     }
 
-    /// A stop waits until this run has no requests; [`Router::drained`] then returns it.
+    /// A stop waits until this run has no requests; [`RouterWish::Stop`] then says so.
     pub(super) fn drain(&self, run: RunId) {
         self.drains.ask(run);
     }
 
-    /// The next run that a stop waits for and that has no requests. Cancel safe.
-    pub(super) async fn drained(&self) -> RunId {
-        self.drains.next().await
+    /// Whether requests wait for dynos, so that somebody has to find out when those listen (S6.2).
+    pub(super) fn has_waiting(&self) -> bool {
+        self.held.get() > 0
+    }
+
+    /// Counts a request that waits, until the value is dropped.
+    fn hold(&self) -> HeldRequest<'_> {
+        self.count_held(self.held.get() + 1);
+        HeldRequest(self)
+    }
+
+    fn count_held(&self, count: usize) {
+        let before = self.held.replace(count);
+        if (before == 0) != (count == 0) {
+            self.interest_changed.notify_one();
+        }
     }
 
     /// Waits a moment for answers that clients are still reading, then closes all connections.
@@ -205,14 +228,18 @@ impl Router {
 
     fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
         let backends = self.backends.borrow();
-        let found = match target {
-            RouteTarget::Type { process_type, .. } => backends.get(process_type),
-            RouteTarget::Web { .. } | RouteTarget::AppList | RouteTarget::UnknownName(_) | RouteTarget::Misdirected => {
-                backends.iter().find(|(name, _)| name.as_str() == ProcessType::WEB).map(|(_, backends)| backends)
-            }
-        };
-        let Some(found) = found else { return Choice::Refuse(HCode::H14) };
+        let Some(found) = backends.get(self.type_of(target)) else { return Choice::Refuse(HCode::H14) };
         found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
+    }
+
+    /// The process type that a request is for.
+    fn type_of<'a>(&'a self, target: &'a RouteTarget) -> &'a ProcessType {
+        match target {
+            RouteTarget::Type { process_type, .. } => process_type,
+            RouteTarget::Web { .. } | RouteTarget::AppList | RouteTarget::UnknownName(_) | RouteTarget::Misdirected => {
+                &self.web
+            }
+        }
     }
 
     fn random(&self) -> u64 {
@@ -226,14 +253,13 @@ impl Router {
         self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
         self.answered.notify_waiters();
     }
+}
 
-    /// Says that the platform would have ended a request by now.
-    fn announce(&self, entry: &RouterEntry, code: HCode, after: Duration) {
-        let (method, path, seconds) = (&entry.method, &entry.path, after.as_secs());
-        let code = code.code();
-        self.log.line(&match code {
-            "H12" => format!("{method} {path} has taken {seconds} s: Heroku would have answered {code}"),
-            _ => format!("{method} {path} has been silent for {seconds} s: Heroku would have ended it with {code}"),
-        });
+/// A request that waits for a dyno.
+struct HeldRequest<'a>(&'a Router);
+
+impl Drop for HeldRequest<'_> {
+    fn drop(&mut self) {
+        self.0.count_held(self.0.held.get().saturating_sub(1));
     }
 }

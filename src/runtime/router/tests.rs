@@ -121,7 +121,7 @@ impl TestRouter {
             router.drain(RunId(run));
             let router = Rc::clone(router);
             tokio::task::spawn_local(async move {
-                assert_eq!(router.drained().await, RunId(run));
+                assert_eq!(router.drains.next().await, RunId(run));
                 sender.send(()).unwrap();
             });
         });
