@@ -94,3 +94,77 @@ impl BackendState {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::supervisor::{DynoLife, Prevented, PublicState, Unmet};
+
+    /// A dyno of the formation. The last digits of its port are the number of its run.
+    pub(in crate::routing) fn row(name: &str, run: u64, stage: LifeStage) -> Row {
+        let (process_type, index) = name.split_once('.').unwrap();
+        Row {
+            dyno: DynoName::new(ProcessType::new(process_type).unwrap(), index.parse().unwrap()),
+            role: DynoRole::Formation,
+            state: PublicState::Up,
+            since: jiff::Timestamp::UNIX_EPOCH,
+            not_up: None,
+            wanted: true,
+            prevented: None,
+            pid: None,
+            port: Some(5000 + u16::try_from(run).unwrap()),
+            command: Arc::from("server"),
+            run,
+            restarts: 0,
+            last_exit: None,
+            life: DynoLife { stage, ..DynoLife::default() },
+        }
+    }
+
+    pub(in crate::routing) fn web() -> ProcessType {
+        ProcessType::new("web").unwrap()
+    }
+
+    #[test]
+    fn s16_3_the_state_of_a_dyno_decides_whether_requests_wait_for_it() {
+        let leaving = |returns| BackendState::Leaving { returns };
+        for (stage, wanted, state, is_coming) in [
+            (LifeStage::Up, true, BackendState::Up, false),
+            (LifeStage::Waiting, true, BackendState::Starting, true),
+            (LifeStage::Starting, true, BackendState::Starting, true),
+            (LifeStage::Booting, true, BackendState::Starting, true),
+            (LifeStage::Backoff, true, BackendState::Waiting, true),
+            (LifeStage::Draining, true, leaving(true), true),
+            (LifeStage::Stopping, true, leaving(true), true),
+            (LifeStage::Clearing, true, leaving(true), true),
+            (LifeStage::Draining, false, leaving(false), false),
+            (LifeStage::Stopping, false, leaving(false), false),
+            (LifeStage::Clearing, false, leaving(false), false),
+            (LifeStage::Crashed, true, BackendState::Crashed, false),
+            (LifeStage::Lost, true, BackendState::Crashed, false),
+            (LifeStage::Down, false, BackendState::Down, false),
+        ] {
+            let row = Row { wanted, ..row("web.1", 1, stage) };
+            assert_eq!(BackendState::new(&row), state, "{stage:?}");
+            assert_eq!(state.is_coming(), is_coming, "{stage:?}");
+        }
+        let prevented = Some(Prevented { by: row("db.1", 1, LifeStage::Crashed).dyno, why: Unmet::Crashed });
+        let prevented = Row { prevented, ..row("web.1", 1, LifeStage::Down) };
+        assert_eq!(BackendState::new(&prevented), BackendState::Crashed);
+    }
+
+    #[test]
+    fn s16_1_only_dynos_of_the_formation_with_a_port_get_requests() {
+        let up = |name: &str, run| row(name, run, LifeStage::Up);
+        let without = Row { port: None, ..up("clock.1", 4) };
+        let once = Row { role: DynoRole::OneOff, ..up("web.1234", 5) };
+        let rows = vec![up("web.1", 1), up("api.1", 2), up("web.2", 3), without, once, up("api.2", 6)];
+        let snapshot = Snapshot { rows, ..Snapshot::default() };
+
+        let ports: Vec<u16> = Backends::new(&snapshot, &web()).0.iter().map(|backend| backend.port).collect();
+        assert_eq!(ports, [5001, 5003]);
+        assert_eq!(Backends::types(&snapshot), [ProcessType::new("api").unwrap()]);
+    }
+}

@@ -61,22 +61,23 @@ impl Backends {
         if let Some(backend) = pick(&free, random) {
             return Choice::Send(backend.clone());
         }
+        let is_up_again =
+            |backend: &Backend| quarantine.until(backend.run, now).filter(|_| !request.tried.contains(&backend.run));
+        let next = self.0.iter().filter(is_up).filter_map(is_up_again).min();
         let is_coming = self.0.iter().any(|backend| backend.state.is_coming());
-        if is_coming {
-            return if now < deadline { Choice::Hold { until: deadline } } else { Choice::Refuse(HCode::H20) };
-        }
-        if self.up() == 0 {
+        let (until, code) = if is_coming {
+            (next.unwrap_or(deadline), HCode::H20)
+        } else if self.up() == 0 {
             return Choice::Refuse(self.why_none());
-        }
-        // All that are up have refused a connection lately.
-        if !request.tried.is_empty() {
-            let until = request.last_try.saturating_add(SETTLE).min(deadline);
+        } else if let Some(next) = next {
+            (next, HCode::H99)
+        } else {
+            // All that are up have refused this request.
             let code = if request.was_refused { HCode::H21 } else { HCode::H19 };
-            return if now < until { Choice::Hold { until } } else { Choice::Refuse(code) };
-        }
-        let ends = self.0.iter().filter(is_up).filter_map(|backend| quarantine.until(backend.run, now));
-        let until = ends.min().unwrap_or(deadline).min(deadline);
-        if now < until { Choice::Hold { until } } else { Choice::Refuse(HCode::H99) }
+            (request.last_try.saturating_add(SETTLE), code)
+        };
+        let until = until.min(deadline);
+        if now < until { Choice::Hold { until } } else { Choice::Refuse(code) }
     }
 
     /// The code if no dyno is up and none is coming.
@@ -90,4 +91,173 @@ fn pick<'a>(backends: &[&'a Backend], random: u64) -> Option<&'a Backend> {
     // The upper half of the product is below the length.
     let at = (u128::from(random) * backends.len() as u128) >> 64;
     backends.get(usize::try_from(at).ok()?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::backend::tests::{row, web};
+    use super::*;
+    use crate::model::ProcessType;
+    use crate::supervisor::{LifeStage, Row, Snapshot};
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn rules(is_platform: bool) -> RouterRules {
+        RouterRules {
+            app: "shop".to_owned(),
+            port: 5000,
+            hosts: Vec::new(),
+            hold: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            enforces_timeouts: is_platform,
+            is_platform,
+        }
+    }
+
+    /// The dynos of `web` in these stages: run 1, run 2 and so on.
+    fn backends(stages: &[LifeStage]) -> Backends {
+        let numbered = stages.iter().zip(1..);
+        let rows = numbered.map(|(stage, run)| row(&format!("web.{run}"), run, *stage)).collect();
+        Backends::new(&Snapshot { rows, ..Snapshot::default() }, &web())
+    }
+
+    fn choose(backends: &Backends, request: &ChoiceInput, quarantine: &Quarantine, now: Duration) -> Choice {
+        backends.choose(request, quarantine, &rules(false), now, u64::MAX / 3)
+    }
+
+    fn refused_by(runs: &[u64], ms: u64) -> ChoiceInput {
+        ChoiceInput { tried: runs.to_vec(), last_try: at(ms), was_refused: true, ..ChoiceInput::default() }
+    }
+
+    fn sent_to(choice: Choice) -> Option<u64> {
+        match choice {
+            Choice::Send(backend) => Some(backend.run),
+            Choice::Hold { .. } | Choice::Refuse(_) => None,
+        }
+    }
+
+    /// Numbers that are spread evenly.
+    fn numbers() -> impl Iterator<Item = u64> {
+        std::iter::successors(Some(1_u64), |number| Some(number.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+    }
+
+    fn counts(backends: &Backends, quarantine: &Quarantine) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for number in numbers().take(3000) {
+            let choice = backends.choose(&ChoiceInput::default(), quarantine, &rules(false), at(0), number);
+            counts[usize::try_from(sent_to(choice).unwrap()).unwrap() - 1] += 1;
+        }
+        counts
+    }
+
+    #[test]
+    fn s16_1_dynos_that_are_up_get_equal_shares() {
+        let none = Quarantine::default();
+        let all = counts(&backends(&[LifeStage::Up; 3]), &none);
+        assert!(all.iter().all(|count| (900..=1100).contains(count)), "{all:?}");
+
+        for stage in [LifeStage::Down, LifeStage::Crashed, LifeStage::Draining, LifeStage::Stopping, LifeStage::Booting]
+        {
+            let two = counts(&backends(&[LifeStage::Up, stage, LifeStage::Up]), &none);
+            assert_eq!(two[1], 0, "{stage:?}");
+            assert!(two[0] > 1350 && two[2] > 1350, "{two:?}");
+        }
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(3, at(0));
+        assert_eq!(counts(&backends(&[LifeStage::Up; 3]), &quarantine)[2], 0);
+    }
+
+    #[test]
+    fn s16_3_a_request_waits_while_a_dyno_is_coming_and_then_gets_h20() {
+        let returning = [LifeStage::Starting, LifeStage::Booting, LifeStage::Backoff, LifeStage::Draining];
+        let request = ChoiceInput { arrived: at(1000), ..ChoiceInput::default() };
+        for stage in returning {
+            let coming = backends(&[LifeStage::Crashed, stage]);
+            let chosen = |ms| choose(&coming, &request, &Quarantine::default(), at(ms));
+            assert_eq!(chosen(1000), Choice::Hold { until: at(31_000) }, "{stage:?}");
+            assert_eq!(chosen(30_999), Choice::Hold { until: at(31_000) }, "{stage:?}");
+            assert_eq!(chosen(31_000), Choice::Refuse(HCode::H20), "{stage:?}");
+        }
+        // Once one is up, it gets the request, however late.
+        let up = choose(&backends(&[LifeStage::Crashed, LifeStage::Up]), &request, &Quarantine::default(), at(60_000));
+        assert_eq!(sent_to(up), Some(2));
+    }
+
+    #[test]
+    fn s16_5_without_a_dyno_that_is_coming_the_answer_is_h10_or_h14_at_once() {
+        let code =
+            |stages: &[LifeStage]| choose(&backends(stages), &ChoiceInput::default(), &Quarantine::default(), at(0));
+        assert_eq!(code(&[LifeStage::Crashed, LifeStage::Down]), Choice::Refuse(HCode::H10));
+        assert_eq!(code(&[LifeStage::Lost]), Choice::Refuse(HCode::H10));
+        assert_eq!(code(&[LifeStage::Down]), Choice::Refuse(HCode::H14));
+        assert_eq!(code(&[]), Choice::Refuse(HCode::H14));
+        let leaving = Row { wanted: false, ..row("web.1", 1, LifeStage::Stopping) };
+        let snapshot = Snapshot { rows: vec![leaving], ..Snapshot::default() };
+        let backends = Backends::new(&snapshot, &web());
+        let choice = choose(&backends, &ChoiceInput::default(), &Quarantine::default(), at(0));
+        assert_eq!(choice, Choice::Refuse(HCode::H14));
+        assert_eq!(Backends::new(&snapshot, &ProcessType::new("api").unwrap()), Backends::default());
+    }
+
+    #[test]
+    fn s16_3_a_request_that_reached_no_dyno_is_tried_on_the_next() {
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(1, at(0));
+        let two = backends(&[LifeStage::Up; 2]);
+
+        assert_eq!(sent_to(choose(&two, &refused_by(&[1], 0), &quarantine, at(0))), Some(2));
+        // The first is not tried again for the same request, even after the quarantine.
+        assert_eq!(sent_to(choose(&two, &refused_by(&[1], 0), &quarantine, at(6000))), Some(2));
+    }
+
+    // The end of a process is noticed a little later than the end of its socket.
+    #[test]
+    fn s16_3_after_the_last_refusal_a_request_waits_a_second_for_a_change() {
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(1, at(500));
+        let request = refused_by(&[1], 500);
+        let up = backends(&[LifeStage::Up]);
+
+        assert_eq!(choose(&up, &request, &quarantine, at(500)), Choice::Hold { until: at(1500) });
+        assert_eq!(choose(&up, &request, &quarantine, at(1500)), Choice::Refuse(HCode::H21));
+        let slow = ChoiceInput { was_refused: false, ..request.clone() };
+        assert_eq!(choose(&up, &slow, &quarantine, at(1500)), Choice::Refuse(HCode::H19));
+        // The process has ended, and is started again.
+        let back = backends(&[LifeStage::Starting]);
+        assert_eq!(choose(&back, &request, &quarantine, at(600)), Choice::Hold { until: at(30_000) });
+        let new = Backends(vec![Backend { run: 9, ..up.0[0].clone() }]);
+        assert_eq!(sent_to(choose(&new, &request, &quarantine, at(700))), Some(9));
+    }
+
+    #[test]
+    fn s16_1_a_request_waits_for_the_end_of_a_quarantine_that_it_did_not_cause() {
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(1, at(0));
+        quarantine.refused(2, at(1000));
+        let request = ChoiceInput { arrived: at(2000), ..ChoiceInput::default() };
+        let two = backends(&[LifeStage::Up; 2]);
+
+        assert_eq!(choose(&two, &request, &quarantine, at(2000)), Choice::Hold { until: at(5000) });
+        assert_eq!(sent_to(choose(&two, &request, &quarantine, at(5000))), Some(1));
+        // The same while a third one is starting.
+        let third = backends(&[LifeStage::Up, LifeStage::Up, LifeStage::Booting]);
+        assert_eq!(choose(&third, &request, &quarantine, at(2000)), Choice::Hold { until: at(5000) });
+        let impatient = RouterRules { hold: Duration::ZERO, ..rules(false) };
+        let choice = two.choose(&request, &quarantine, &impatient, at(2000), 0);
+        assert_eq!(choice, Choice::Refuse(HCode::H99));
+    }
+
+    #[test]
+    fn s16_5_on_the_platform_200_requests_for_each_dyno_may_be_in_flight() {
+        let two = backends(&[LifeStage::Up; 2]);
+        let chosen = |in_flight, is_platform| {
+            let request = ChoiceInput { in_flight, ..ChoiceInput::default() };
+            two.choose(&request, &Quarantine::default(), &rules(is_platform), at(0), 0)
+        };
+        assert_eq!(sent_to(chosen(399, true)), Some(1));
+        assert_eq!(chosen(400, true), Choice::Refuse(HCode::H11));
+        assert_eq!(sent_to(chosen(400, false)), Some(1));
+    }
 }

@@ -36,8 +36,7 @@ impl RouterEntry {
     /// The line of the text format: `GET /items 200 web.1 12ms 4.1kB`.
     #[must_use]
     pub fn text(&self) -> String {
-        let known = |text: &str| if text.is_empty() { "-".to_owned() } else { clean(text, false) };
-        let mut line = format!("{} {}", known(&self.method), known(&self.path));
+        let mut line = self.request();
         if let Some(status) = self.status {
             let _ = write!(line, " {status}");
         }
@@ -55,6 +54,12 @@ impl RouterEntry {
             let _ = write!(line, " {code}");
         }
         line
+    }
+
+    /// The method and the target.
+    pub(super) fn request(&self) -> String {
+        let known = |text: &str| if text.is_empty() { "-".to_owned() } else { clean(text, false) };
+        format!("{} {}", known(&self.method), known(&self.path))
     }
 
     /// The line of the platform, without what comes before `at=`.

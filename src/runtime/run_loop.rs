@@ -231,6 +231,7 @@ impl Runtime {
                     // Its wait may have been the only reason to probe.
                     FrontEnd::Left => {}
                 },
+                run = drained(self.router.as_deref()) => self.events.push_back(Event::Drained { run }),
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
@@ -376,6 +377,14 @@ impl Runtime {
 async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
     match keyboard {
         Some(keyboard) => keyboard.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a run that is to be stopped has answered its requests. Never returns without a router.
+async fn drained(router: Option<&Router>) -> RunId {
+    match router {
+        Some(router) => router.drained().await,
         None => std::future::pending().await,
     }
 }

@@ -121,6 +121,8 @@ impl Router {
     /// Ends a connection.
     async fn end(&self, client: &ClientConnection, end: ClientEnd) {
         let answer = match end {
+            // Its end would look like a part of the answer.
+            ClientEnd::Refused(_) if client.is_answering.get() && client.body_fault().is_some() => return,
             ClientEnd::Refused(rejection) => self.rejected(client, rejection),
             ClientEnd::SlowHead => {
                 b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()

@@ -41,6 +41,8 @@ pub(super) struct ClientConnection {
     late: Cell<Option<ClientEnd>>,
     /// What it becomes once the answer `101` is written.
     pub(super) tunnel: RefCell<Option<PendingTunnel>>,
+    /// The answer has begun, so no other can be sent in its place.
+    pub(super) is_answering: Cell<bool>,
     /// The end of a request may have been left unread.
     pub(super) has_unread: Cell<bool>,
 }
@@ -83,6 +85,7 @@ impl ClientConnection {
             ending: Notify::new(),
             late: Cell::default(),
             tunnel: RefCell::default(),
+            is_answering: Cell::default(),
             has_unread: Cell::default(),
         }
     }
@@ -110,6 +113,7 @@ impl ClientConnection {
     pub(super) fn begin(&self) {
         self.requests.set(self.requests.get() + 1);
         self.stage.set(ClientStage::Busy);
+        self.is_answering.set(false);
     }
 
     /// The answer is complete.
@@ -130,6 +134,11 @@ impl ClientConnection {
     /// Method and target of a request that was refused.
     pub(super) fn refused_request(&self) -> (String, String) {
         self.guard.borrow().method_and_target()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self.stage.get(), ClientStage::Head(_))
     }
 
     /// Ends when we have to end the connection.
@@ -153,15 +162,15 @@ impl ClientConnection {
             let guard = self.guard.borrow();
             let is_answered = self.stage.get() != ClientStage::Busy && self.interim.is_hyper_flushed();
             // Earlier requests get their answers first.
-            self.broke_body() || (is_answered && self.requests.get() >= guard.heads())
+            self.body_fault().is_some() || (is_answered && self.requests.get() >= guard.heads())
         });
         refused.map(ClientEnd::Refused).or(self.late.get())
     }
 
-    /// Whether the request that is being answered is the one that was refused.
-    fn broke_body(&self) -> bool {
-        let is_of_body = matches!(self.refusal.get(), Some(Rejection::Chunk | Rejection::Trailer));
-        is_of_body && self.requests.get() >= self.guard.borrow().heads()
+    /// Why the body of the request that is being answered was refused.
+    pub(super) fn body_fault(&self) -> Option<Rejection> {
+        let of_body = self.refusal.get().filter(|fault| matches!(fault, Rejection::Chunk | Rejection::Trailer));
+        of_body.filter(|_| self.requests.get() >= self.guard.borrow().heads())
     }
 
     /// Sends interim answers of the dyno to the client, for ever.

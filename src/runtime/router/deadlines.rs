@@ -47,6 +47,11 @@ impl<T: Timed> Roster<T> {
         self.0.borrow().len()
     }
 
+    #[cfg(test)]
+    pub(super) fn any(&self, is_meant: impl Fn(&T) -> bool) -> bool {
+        self.0.borrow().iter().any(|member| is_meant(member))
+    }
+
     /// Reviews all, and returns when the next one is due.
     pub(super) fn review(&self, now: Instant) -> Option<Instant> {
         // A review may remove members.

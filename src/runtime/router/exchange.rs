@@ -13,7 +13,7 @@ use super::Router;
 use super::client::ClientConnection;
 use super::deadlines::Timed;
 use super::tunnel::DynoParts;
-use crate::routing::{Backend, HCode, Prepared, RouterEntry};
+use crate::routing::{Backend, HCode, Prepared, Rejection, RouterEntry};
 
 /// How long a dyno may take to begin its answer. The platform's number, as the one below.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
@@ -105,6 +105,9 @@ impl OpenExchange {
 impl Exchange {
     pub(super) fn enter(&self, stage: ExchangeStage) {
         self.stage.set(stage);
+        if stage == ExchangeStage::Answering {
+            self.client.is_answering.set(true);
+        }
         self.touch();
     }
 
@@ -148,6 +151,8 @@ impl Exchange {
         self.router.exchanges.remove(self);
         // A time-out is the reason why the connections are closed.
         let code = self.cut.get().or(code);
+        let fault = self.client.body_fault().filter(|_| code.is_some());
+        let code = code.filter(|_| fault.is_none());
         let now = Instant::now();
         {
             let mut entry = self.entry.borrow_mut();
@@ -159,7 +164,9 @@ impl Exchange {
             }
             entry.status = match code {
                 // What the client has seen.
-                None | Some(HCode::H18) => entry.status.or_else(|| code.map(HCode::status)),
+                None | Some(HCode::H18) => {
+                    entry.status.or_else(|| fault.map(Rejection::status)).or_else(|| code.map(HCode::status))
+                }
                 Some(code) => Some(code.status()),
             };
             entry.bytes = entry.bytes.or_else(|| entry.dyno.is_some().then(|| self.bytes.get()));

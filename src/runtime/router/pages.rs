@@ -13,7 +13,10 @@ impl Router {
     /// Answers a request that no dyno has answered.
     pub(super) fn refuse(&self, open: &OpenExchange, code: HCode, _accepts_json: bool) -> Response<AnswerBody> {
         let page = format!("{code}\n");
-        open.entry.borrow_mut().bytes = Some(page.len() as u64);
+        {
+            let mut entry = open.entry.borrow_mut();
+            entry.bytes = entry.dyno.is_some().then_some(page.len() as u64);
+        }
         open.finish(Some(code));
         page_answer(code.status(), "text/plain; charset=utf-8", page)
     }
@@ -36,7 +39,10 @@ impl Router {
         let (method, path) = client.refused_request();
         let (status, bytes) = (Some(rejection.status()), Some(page.len() as u64));
         let fwd = client.address.ip().to_canonical().to_string();
-        self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
+        // A request whose body is malformed has its own line.
+        if client.body_fault().is_none() {
+            self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
+        }
         let head = format!(
             "HTTP/1.1 {} {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             rejection.status(),

@@ -67,7 +67,7 @@ impl RouterLog {
     fn take(&self) -> Option<LogBlock> {
         let bytes = std::mem::take(&mut *self.pending.borrow_mut());
         (!bytes.is_empty()).then(|| LogBlock {
-            source: Source::System,
+            source: Source::Router,
             time: self.since.get(),
             bytes,
             continued: false,

@@ -1,11 +1,15 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
 mod forward;
+mod hold;
+mod limits;
+mod losses;
+mod tunnel;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,7 +21,7 @@ use super::super::log_hub::{LogHub, Receivers};
 use super::super::log_stream::LogStream;
 use super::{Router, RouterStart};
 use crate::logs::{Formatter, LogFormat, Palette, Passing, Source, TextOptions, View};
-use crate::model::DynoName;
+use crate::model::{DynoName, RunId};
 use crate::routing::RouterRules;
 use crate::supervisor::tests::process_type;
 use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
@@ -78,6 +82,50 @@ impl TestRouter {
     fn publish(&self, rows: Vec<Row>) {
         let snapshot = Snapshot { rows, ..Snapshot::default() };
         self.ask(move |router| router.publish(snapshot));
+    }
+
+    /// The lines that the router has written.
+    fn log(&self) -> Vec<String> {
+        self.ask(|router| {
+            router.log.flush();
+            router.archive.as_ref().unwrap().last_router_lines()
+        })
+    }
+
+    /// The same once there are as many as this.
+    fn log_when(&self, count: usize) -> Vec<String> {
+        loop {
+            let lines = self.log();
+            if lines.len() >= count {
+                return lines;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Router) -> bool + Clone + Send + 'static) {
+        let begin = std::time::Instant::now();
+        while !self.ask({
+            let is_so = is_so.clone();
+            move |router| is_so(router)
+        }) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
+            thread::yield_now();
+        }
+    }
+
+    /// Asks for the end of the requests of a run.
+    fn drains(&self, run: u64) -> mpsc::Receiver<()> {
+        let (sender, drained) = mpsc::channel();
+        self.ask(move |router| {
+            router.drain(RunId(run));
+            let router = Rc::clone(router);
+            tokio::task::spawn_local(async move {
+                assert_eq!(router.drained().await, RunId(run));
+                sender.send(()).unwrap();
+            });
+        });
+        drained
     }
 
     fn connect(&self) -> TcpStream {
@@ -174,4 +222,25 @@ fn read_until(socket: &mut TcpStream, end: &str) -> String {
         bytes.push(byte[0]);
     }
     String::from_utf8(bytes).unwrap()
+}
+
+/// Whether the other side sends more.
+fn has_next(socket: &TcpStream) -> bool {
+    matches!(socket.peek(&mut [0]), Ok(1))
+}
+
+/// Answers each request of the connection with `200` and the text, until the client closes it.
+fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    move |mut socket| {
+        while has_next(&socket) {
+            read_until(&mut socket, "\r\n\r\n");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+}
+
+/// A port on which nothing listens.
+fn closed_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

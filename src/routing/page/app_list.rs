@@ -1,0 +1,101 @@
+//! The page at the front door: all apps, each with its addresses (S16.2).
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::html::{Escaped, document};
+
+/// The list of the apps that run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FrontDoorPage {
+    /// The name that the client asked for, if no app has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+    /// The apps.
+    pub apps: Vec<FrontDoorApp>,
+}
+
+/// One app of the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FrontDoorApp {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub root: String,
+    /// Its addresses: the one of `web` first, then one for each other process type with a name of its own.
+    pub urls: Vec<String>,
+}
+
+impl FrontDoorApp {
+    /// An app with the addresses that it has at a front door on this port.
+    #[must_use]
+    pub fn new<'a>(name: &str, root: &str, port: u16, types: impl Iterator<Item = &'a str>) -> Self {
+        let url = |label: &str| format!("http://{}.localhost:{port}", label.replace('_', "-").to_ascii_lowercase());
+        let urls = std::iter::once(url(name)).chain(types.map(|process_type| url(&format!("{name}-{process_type}"))));
+        Self { name: name.to_owned(), root: root.to_owned(), urls: urls.collect() }
+    }
+}
+
+impl FrontDoorPage {
+    /// The status: 404 if an app is missing.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        if self.missing.is_some() { 404 } else { 200 }
+    }
+
+    /// The page for a person.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let mut body = String::new();
+        let title = match &self.missing {
+            Some(name) => format!("No running app is called {name}"),
+            None => "Running apps".to_owned(),
+        };
+        let _ = writeln!(body, "<h1>{}</h1>", Escaped(&title));
+        if self.apps.is_empty() {
+            body.push_str("<p>No app runs. Start one in its directory:</p>\n<pre>dyno start</pre>\n");
+        } else {
+            body.push_str("<dl>\n");
+            for app in &self.apps {
+                let _ = writeln!(body, "<dt>{}</dt>", Escaped(&app.name));
+                for url in &app.urls {
+                    let _ = writeln!(body, "<dd><a href=\"{0}/\">{0}</a></dd>", Escaped(url));
+                }
+                let _ = writeln!(body, "<dd class=\"code\">{}</dd>", Escaped(&app.root));
+            }
+            body.push_str("</dl>\n");
+        }
+        document(&title, &body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s16_2_the_front_door_lists_all_apps_with_links() {
+        let shop = FrontDoorApp::new("shop", "/srv/<shop>", 4900, ["api", "Admin_UI"].into_iter());
+        let page = FrontDoorPage { missing: None, apps: vec![shop] };
+
+        assert_eq!(page.status(), 200);
+        let html = page.html();
+        let list = "<h1>Running apps</h1>\n<dl>\n<dt>shop</dt>\n\
+                    <dd><a href=\"http://shop.localhost:4900/\">http://shop.localhost:4900</a></dd>\n\
+                    <dd><a href=\"http://shop-api.localhost:4900/\">http://shop-api.localhost:4900</a></dd>\n\
+                    <dd><a href=\"http://shop-admin-ui.localhost:4900/\">http://shop-admin-ui.localhost:4900</a></dd>\n\
+                    <dd class=\"code\">/srv/&lt;shop&gt;</dd>\n</dl>\n";
+        assert!(html.contains(list), "{html}");
+    }
+
+    #[test]
+    fn s16_2_an_unknown_name_is_404_with_the_list() {
+        let page = FrontDoorPage { missing: Some("<gone>".into()), apps: Vec::new() };
+
+        assert_eq!(page.status(), 404);
+        let html = page.html();
+        assert!(html.contains("<h1>No running app is called &lt;gone&gt;</h1>\n<p>No app runs."), "{html}");
+        assert_eq!(serde_json::to_string(&page).unwrap(), r#"{"missing":"<gone>","apps":[]}"#);
+    }
+}

@@ -1,0 +1,234 @@
+//! What a client sees if no dyno has answered: what happened, which dyno, its state, its last lines, and what to type.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::html::{Escaped, document, without_escapes};
+use crate::model::{DynoName, ProcessType};
+use crate::routing::{BackendState, Backends, HCode, Rejection, RouterRules};
+use crate::supervisor::{LifeStage, Row, Snapshot, ended};
+
+/// How many lines of the dyno are shown.
+const MOST_LINES: usize = 20;
+
+/// What a page is made of. Its JSON has the fields in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorPage {
+    /// The status of the answer.
+    pub status: u16,
+    /// The code, such as `H10`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    /// What the status or the code means.
+    pub error: String,
+    /// What happened.
+    pub message: String,
+    /// The dyno that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dyno: Option<PageDyno>,
+    /// The last lines of the dyno.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+    /// What to type to find out more, or to mend it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+}
+
+/// A dyno on a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageDyno {
+    /// Its name.
+    pub name: String,
+    /// Its state, in words.
+    pub state: String,
+    /// How its last run ended, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+}
+
+/// What is known when a page is made.
+#[derive(Debug, Clone, Copy)]
+pub struct PageFacts<'a> {
+    /// The process type that the request was for.
+    pub process_type: &'a ProcessType,
+    /// The dyno that is meant, see [`PageFacts::row`].
+    pub row: Option<&'a Row>,
+    /// Its last lines, oldest first.
+    pub lines: &'a [String],
+    /// The rules of the router.
+    pub rules: &'a RouterRules,
+}
+
+impl PageFacts<'_> {
+    /// The dyno that a page is about: the one that had the request or, if none had it, the one that explains best why.
+    #[must_use]
+    pub fn row<'a>(snapshot: &'a Snapshot, process_type: &ProcessType, had: Option<&DynoName>) -> Option<&'a Row> {
+        if let Some(had) = had {
+            return snapshot.rows.iter().find(|row| row.dyno == *had);
+        }
+        let backends = Backends::new(snapshot, process_type);
+        let rank = |state: BackendState| match state {
+            BackendState::Crashed => 0,
+            BackendState::Waiting => 1,
+            BackendState::Starting => 2,
+            BackendState::Leaving { .. } => 3,
+            BackendState::Down => 4,
+            BackendState::Up => 5,
+        };
+        let best = backends.0.iter().min_by_key(|backend| rank(backend.state))?;
+        snapshot.rows.iter().find(|row| row.dyno == best.dyno)
+    }
+}
+
+impl ErrorPage {
+    /// The page for a code.
+    #[must_use]
+    pub fn of_code(code: HCode, facts: &PageFacts<'_>) -> Self {
+        // Nothing is wrong with a dyno if there is none, or if they are only busy.
+        let is_about_dyno = !matches!(code, HCode::H11 | HCode::H22 | HCode::H80);
+        let row = facts.row.filter(|_| is_about_dyno);
+        let first = facts.lines.len().saturating_sub(MOST_LINES);
+        let lines = facts.lines.iter().skip(first).filter(|_| row.is_some());
+        Self {
+            status: code.status(),
+            code: Some(code.code()),
+            error: code.description().to_owned(),
+            message: message(code, facts),
+            dyno: row.map(PageDyno::new),
+            lines: lines.map(|line| without_escapes(line)).collect(),
+            commands: commands(code, facts),
+        }
+    }
+
+    /// The page for a request that is refused.
+    #[must_use]
+    pub fn of_rejection(rejection: Rejection, rules: &RouterRules) -> Self {
+        let address = format!("http://localhost:{}", rules.port);
+        let commands = if rejection == Rejection::Misdirected {
+            vec!["dyno start --hosts NAME".to_owned(), address]
+        } else if rejection == Rejection::Tls {
+            vec![address]
+        } else {
+            Vec::new()
+        };
+        Self {
+            status: rejection.status(),
+            code: None,
+            error: rejection.reason().to_owned(),
+            message: sentence(&rejection.to_string()),
+            dyno: None,
+            lines: Vec::new(),
+            commands,
+        }
+    }
+
+    /// The page for a person.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let mut body = format!("<h1>{}", Escaped(&self.error));
+        if let Some(code) = self.code {
+            let _ = write!(body, " <span class=\"code\">{code}</span>");
+        }
+        let _ = writeln!(body, "</h1>\n<p>{}</p>", Escaped(&self.message));
+        if let Some(dyno) = &self.dyno {
+            let _ = writeln!(body, "<dl>\n<dt>Dyno</dt><dd>{}</dd>", Escaped(&dyno.name));
+            let _ = writeln!(body, "<dt>State</dt><dd>{}</dd>", Escaped(&dyno.state));
+            if let Some(exit) = &dyno.last_exit {
+                let _ = writeln!(body, "<dt>Last run</dt><dd>{}</dd>", Escaped(exit));
+            }
+            body.push_str("</dl>\n");
+        }
+        if !self.lines.is_empty() {
+            let _ = writeln!(body, "<p>Its last lines:</p>\n<pre>{}</pre>", Escaped(&self.lines.join("\n")));
+        }
+        if !self.commands.is_empty() {
+            let _ = writeln!(body, "<p>What to try:</p>\n<pre>{}</pre>", Escaped(&self.commands.join("\n")));
+        }
+        document(&format!("{} {}", self.status, self.error), &body)
+    }
+}
+
+impl PageDyno {
+    fn new(row: &Row) -> Self {
+        let stage = match (row.life.stage, &row.not_up) {
+            (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, Some(why)) => format!("starting: {why}"),
+            (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, None) => "starting".to_owned(),
+            (LifeStage::Up, _) => "up".to_owned(),
+            (LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing, _) => "stopping".to_owned(),
+            (LifeStage::Backoff, _) => "crashed, waits to be started again".to_owned(),
+            (LifeStage::Crashed, _) => "crashed".to_owned(),
+            (LifeStage::Lost, _) => "a process of its last run cannot be killed".to_owned(),
+            (LifeStage::Down, _) => "down".to_owned(),
+        };
+        let state = match &row.prevented {
+            Some(prevented) => format!("{stage}: {prevented}"),
+            None => stage,
+        };
+        Self { name: row.dyno.to_string(), state, last_exit: row.last_exit.map(ended) }
+    }
+}
+
+/// What happened, in a sentence.
+fn message(code: HCode, facts: &PageFacts<'_>) -> String {
+    let process_type = facts.process_type;
+    let hold = facts.rules.hold.as_secs();
+    let (name, port) = match facts.row {
+        Some(row) => (row.dyno.to_string(), row.port.unwrap_or_default()),
+        None => (format!("the `{process_type}` dyno"), 0),
+    };
+    let text = match code {
+        HCode::H10 => format!("{name} does not run and is not started again"),
+        HCode::H11 => "the dynos are answering too many other requests".to_owned(),
+        HCode::H12 => format!("{name} did not begin its answer within 30 seconds"),
+        HCode::H13 => format!("{name} closed the connection without an answer"),
+        HCode::H14 => format!("no `{process_type}` dyno runs"),
+        HCode::H15 => format!("{name} sent nothing for 55 seconds"),
+        HCode::H17 => format!("{name} answered with something that is not HTTP"),
+        HCode::H18 => format!("{name} closed the connection before its answer was complete"),
+        HCode::H19 => format!("{name} did not accept a connection on port {port} in time"),
+        HCode::H20 => format!("no `{process_type}` dyno was up within {hold} seconds"),
+        HCode::H21 => format!("{name} does not listen on its PORT ({port})"),
+        HCode::H22 => "too many connections are open".to_owned(),
+        HCode::H25(_) => format!("Heroku would not pass on the answer of {name}"),
+        HCode::H27 => "the client closed the connection".to_owned(),
+        HCode::H28 => "the client sent nothing for 55 seconds".to_owned(),
+        HCode::H80 => "the app is in maintenance mode".to_owned(),
+        HCode::H99 => format!("no `{process_type}` dyno accepted a connection"),
+    };
+    sentence(&text)
+}
+
+/// What to type.
+fn commands(code: HCode, facts: &PageFacts<'_>) -> Vec<String> {
+    let process_type = facts.process_type;
+    let Some(row) = facts.row else {
+        let scale = (code == HCode::H14).then(|| format!("dyno scale {process_type}=1"));
+        return scale.into_iter().collect();
+    };
+    let dyno = &row.dyno;
+    let (why, logs, restart) =
+        (format!("dyno why {dyno}"), format!("dyno logs {dyno}"), format!("dyno restart {dyno}"));
+    match code {
+        HCode::H10 => vec![why, logs, restart],
+        HCode::H14 => vec![why, restart],
+        HCode::H19 | HCode::H20 | HCode::H21 | HCode::H99 => vec![why, logs],
+        HCode::H12 | HCode::H13 | HCode::H15 | HCode::H17 | HCode::H18 | HCode::H25(_) => vec![logs],
+        HCode::H11 | HCode::H22 => vec![format!("dyno scale {process_type}+1")],
+        HCode::H27 | HCode::H28 | HCode::H80 => Vec::new(),
+    }
+}
+
+/// A text with a capital letter, unless it begins with a name, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next();
+    let begins_with_name = text.split(' ').next().is_some_and(|word| word.contains('.') || word.starts_with('`'));
+    match first {
+        Some(first) if !begins_with_name => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        _ => format!("{text}."),
+    }
+}
+
+#[cfg(test)]
+mod tests;
