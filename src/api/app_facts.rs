@@ -13,7 +13,7 @@ pub struct AppFacts {
     pub name: String,
     /// The directory it was started from. Its id depends on this.
     pub root: String,
-    /// The address of its web process type, if it has one: `http://127.0.0.1:5000`.
+    /// Its address, `http://127.0.0.1:5000`: that of its router, or of its web process type if it has one.
     pub url: Option<String>,
     /// The owner: `user@localhost`.
     pub email: String,

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::start_description::StartDescription;
-use crate::model::DynoName;
+use crate::app::PortOwner;
 
 /// The ports that a run has reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,15 +18,15 @@ pub struct PortClaim {
     pub name: Option<String>,
     /// Whether each of its process types runs once per app (S10.1).
     pub is_exclusive: bool,
-    /// Its dynos and their ports.
+    /// Its ports, and the dyno that has each, or `router`.
     pub ports: Vec<(String, u16)>,
 }
 
 impl PortClaim {
-    /// The claim of an app on the ports of these dynos.
+    /// The claim of an app on these ports.
     #[must_use]
-    pub fn with_ports(&self, ports: &[(DynoName, u16)]) -> Self {
-        let ports = ports.iter().map(|(dyno, port)| (dyno.to_string(), *port)).collect();
+    pub fn with_ports(&self, ports: &[(PortOwner, u16)]) -> Self {
+        let ports = ports.iter().map(|(owner, port)| (owner.to_string(), *port)).collect();
         Self { ports, ..self.clone() }
     }
 
@@ -54,13 +54,13 @@ impl PortClaim {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProcessType;
+    use crate::model::{DynoName, ProcessType};
 
     #[test]
     fn s5_5_a_claim_names_the_app_and_the_dyno_of_each_port() {
         let app = |name| PortClaim::of_app(Path::new("/srv/a%b"), Path::new("/srv/a%b/Procfile"), name, true);
         let web = DynoName::new(ProcessType::new("web").unwrap(), 1);
-        let claim = app(None).with_ports(&[(web, 5_000)]);
+        let claim = app(None).with_ports(&[(PortOwner::Dyno(web), 5_000)]);
 
         assert_eq!(
             (claim.root.as_str(), claim.dyno_of(5_000), claim.dyno_of(5_001)),

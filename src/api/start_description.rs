@@ -31,8 +31,11 @@ pub struct StartDescription {
     pub types: Vec<String>,
     /// When it was started: milliseconds since the Unix epoch.
     pub started_at_ms: i64,
-    /// The address of its web dyno.
+    /// The address of the app: that of its router, or of its web dyno.
     pub url: Option<String>,
+    /// The port of `web.1`, if `url` is that of a router.
+    #[serde(default)]
+    pub web_port: Option<u16>,
     /// The files that were read: Procfile, config vars, `.foreman`. Paths as text, like the others.
     #[serde(default)]
     pub files: Vec<String>,
@@ -145,6 +148,7 @@ mod tests {
             types: types.iter().map(|&name| name.to_owned()).collect(),
             started_at_ms: 0,
             url: None,
+            web_port: None,
             files: Vec::new(),
             log_directory: None,
         };

@@ -24,13 +24,16 @@ pub use command::{
 };
 pub use env::{
     DynoVariables, EditedEnv, EnvDifference, EnvEntry, EnvFile, EnvScope, EnvironmentTooBig, InvalidSetting, Layers,
-    MAX_VARIABLE_BYTES, Origin, PortVariable, SourcedValue, edit_env, env_line, is_env_key, is_set_by_dyno,
-    sibling_variables,
+    MAX_VARIABLE_BYTES, Origin, PortVariable, SourcedValue, app_url_variable, edit_env, env_line, is_env_key,
+    is_set_by_dyno, sibling_variables, url_of_port,
 };
 pub use foreman_file::{ForemanFile, Setting};
 pub use formation::{Formation, FormationError, FormationRequest, FormationWarning, MAX_QUANTITY, Scale};
 pub use own_block::OwnBlock;
-pub use ports::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, PortRange, Ports, parse_port};
+pub use ports::{
+    BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, PortBase, PortBlock, PortError, PortOwner, PortRange, Ports, RouterPort,
+    parse_port,
+};
 pub use procfile::{Procfile, ProcfileEntry};
 pub use start_order::{Prerequisite, StartOrder, StartOrderError, Until};
 pub use text::nearest::nearest;

@@ -87,7 +87,8 @@ impl fmt::Display for OwnBlock {
 
 impl PortBlock {
     /// The size of the block that a checkout needs for this formation, a multiple of 100 ports. Without `step`, it
-    /// has the step of `-p auto`. `types`: the number of process types in the Procfile, without `release`.
+    /// has the step of `-p auto`. `types`: the number of process types in the Procfile, without `release`, and one
+    /// more for a router.
     #[must_use]
     pub fn for_checkout(formation: &Formation, types: usize, step: Option<u16>) -> Self {
         let automatic = Self::for_formation(formation, types);

@@ -7,8 +7,11 @@ use std::collections::HashMap;
 use crate::app::Formation;
 use crate::model::{DynoName, ProcessType};
 
+mod router_port;
 #[cfg(test)]
 mod tests;
+
+pub use router_port::{PortOwner, RouterPort};
 
 /// First port if nothing sets another (foreman).
 pub const DEFAULT_BASE: u16 = 5_000;
@@ -58,6 +61,14 @@ pub enum PortError {
         /// The end of the block.
         end: u32,
     },
+    /// A dyno would get the port of the router.
+    #[error("the router and `{dyno}` would both get port {port}")]
+    Router {
+        /// The dyno.
+        dyno: DynoName,
+        /// The port.
+        port: u16,
+    },
     /// Two dynos would get the same port.
     #[error("`{first}` and `{second}` would both get port {port}")]
     Collision {
@@ -78,6 +89,7 @@ impl PortError {
             Self::BadBase { .. } => "give a port such as `-p 5000`, or `-p auto`",
             Self::OutOfRange { .. } => "start from a lower port with `-p`, or set a smaller `--port-step`",
             Self::OutsideBlock { .. } => "start the app with that many dynos, so that enough ports are reserved",
+            Self::Router { .. } => "choose another port for the router, such as `--router=8080`",
             Self::Collision { .. } => "set a larger `--port-step`, or `--port-step 0` to share one port",
         }
     }
@@ -114,6 +126,8 @@ pub struct Ports {
     positions: HashMap<ProcessType, u64>,
     /// The ports of process types for which the block has no room.
     elsewhere: HashMap<ProcessType, PortRange>,
+    /// Where the router listens, if there is one.
+    router: Option<RouterPort>,
     /// Whether a new start would look for other ports.
     is_temporary: bool,
 }
@@ -142,6 +156,12 @@ impl Ports {
         Self { block_end: Some(u32::from(base).saturating_add(block.size)), ..Self::new(base, block.step, types) }
     }
 
+    /// The same rule for a start with this router.
+    #[must_use]
+    pub fn with_router(self, router: Option<RouterPort>) -> Self {
+        Self { router, ..self }
+    }
+
     /// The same rule, which lasts only until the end of this start: the next one looks for other ports.
     #[must_use]
     pub fn of_one_start(self) -> Self {
@@ -165,24 +185,47 @@ impl Ports {
         self
     }
 
+    /// The port of the first dyno at a position. The router has the place before them.
+    fn first_of(&self, position: u64) -> u64 {
+        let place = position.saturating_add(u64::from(self.router == Some(RouterPort::Base)));
+        place.saturating_mul(self.step.into()).saturating_add(self.base.into())
+    }
+
     /// Whether all ports of a position are in the block, if there is one.
     fn has_room_for(&self, position: u64) -> bool {
-        let end = position.saturating_add(1).saturating_mul(self.step.into()).saturating_add(self.base.into());
+        let end = self.first_of(position.saturating_add(1));
         self.block_end.is_none_or(|block_end| end <= block_end.into())
     }
 
     /// The rule of a new start with these types. None: it would look for other ports.
     #[must_use]
     pub fn of_new_start(&self, types: &[ProcessType]) -> Option<Self> {
-        let rule = Self { block_end: self.block_end, ..Self::new(self.base, self.step, types) };
+        let rule = Self { block_end: self.block_end, router: self.router, ..Self::new(self.base, self.step, types) };
         let last = u64::try_from(rule.positions.len()).unwrap_or(u64::MAX).checked_sub(1)?;
         (!self.is_temporary && rule.has_room_for(last)).then_some(rule)
     }
 
-    /// The port of the first dyno of the first type.
+    /// The first port: that of the router, or else of the first dyno of the first type.
     #[must_use]
     pub fn base(&self) -> u16 {
         self.base
+    }
+
+    /// The port of the router. None: there is no router.
+    #[must_use]
+    pub fn router(&self) -> Option<u16> {
+        self.router.map(|router| match router {
+            RouterPort::Base => self.base,
+            RouterPort::At(port) => port,
+        })
+    }
+
+    /// The ports that follow from the base: that of the router if it has the base port, and those of these dynos.
+    #[must_use]
+    pub fn owners(&self, dynos: &[(DynoName, u16)]) -> Vec<(PortOwner, u16)> {
+        let router = (self.router == Some(RouterPort::Base)).then_some((PortOwner::Router, self.base));
+        let dynos = dynos.iter().map(|(dyno, port)| (PortOwner::Dyno(dyno.clone()), *port));
+        router.into_iter().chain(dynos).collect()
     }
 
     /// Whether several dynos get the same port, because all types begin with the base.
@@ -191,7 +234,7 @@ impl Ports {
         self.step == 0
     }
 
-    /// The port of a dyno: `base + step × position + (index − 1)` (S5.1). None if the type has no position.
+    /// The port of a dyno: `base + step × position + (index − 1)` (S5.1), one step more after the router. None if the type has no position.
     ///
     /// # Errors
     /// [`PortError::OutOfRange`] if the port is over 65535; [`PortError::OutsideBlock`].
@@ -199,7 +242,7 @@ impl Ports {
         let Some(position) = self.positions.get(&dyno.process_type) else { return Ok(None) };
         let (first, end) = match self.elsewhere.get(&dyno.process_type) {
             Some(range) => (range.first.into(), Some(range.end)),
-            None => (position.saturating_mul(self.step.into()).saturating_add(self.base.into()), self.block_end),
+            None => (self.first_of(*position), self.block_end),
         };
         let port = first.saturating_add(u64::from(dyno.index.saturating_sub(1)));
         match (u16::try_from(port), end) {
@@ -214,12 +257,15 @@ impl Ports {
     /// The ports of all dynos in start order.
     ///
     /// # Errors
-    /// [`PortError`] if a port is over 65535, or two dynos get the same port and the step is not 0.
+    /// [`PortError`] if a port is over 65535 or that of the router, or two dynos get the same port and the step is not 0.
     pub fn assign(&self, formation: &Formation) -> Result<Vec<(DynoName, u16)>, PortError> {
         let mut assigned = Vec::new();
         let mut holders: HashMap<u16, DynoName> = HashMap::new();
         for dyno in formation.dynos() {
             let Some(port) = self.port_of(&dyno)? else { continue };
+            if self.router() == Some(port) {
+                return Err(PortError::Router { dyno, port });
+            }
             if let Some(first) = holders.insert(port, dyno.clone())
                 && self.step > 0
             {
@@ -236,12 +282,13 @@ impl Ports {
 pub struct PortBlock {
     /// Distance from one process type to the next: the largest quantity, rounded up to a multiple of ten.
     pub step: u16,
-    /// Number of ports in the block: step × number of process types.
+    /// Number of ports in the block: step × number of process types, and of the router if it has a place there.
     pub size: u32,
 }
 
 impl PortBlock {
-    /// The block that a formation needs. `types`: the number of process types in the Procfile, without `release`.
+    /// The block that a formation needs. `types`: the number of process types in the Procfile, without `release`, and one
+    /// more for a router.
     #[must_use]
     pub fn for_formation(formation: &Formation, types: usize) -> Self {
         let step = formation.largest_quantity().max(1).next_multiple_of(BLOCK_UNIT);

@@ -13,6 +13,7 @@ use super::{Cli, keyboard};
 /// Headings of the full list. Arguments without one are listed under `Options`.
 pub(super) const WHAT_RUNS: &str = "What runs";
 pub(super) const PORTS_AND_VARIABLES: &str = "Ports and variables";
+pub(super) const ROUTER: &str = "Router";
 pub(super) const LIFE: &str = "Life of a dyno";
 pub(super) const OUTPUT: &str = "Terminal and output";
 

@@ -22,6 +22,7 @@ mod quick;
 mod refusal;
 mod release;
 mod releases;
+mod router;
 mod running;
 mod shared;
 mod smoke;
@@ -50,6 +51,7 @@ pub use parse::{parse, with_colons};
 pub use refusal::{Misread, RefusedLine, StrayWord};
 pub use release::ReleaseArgs;
 pub use releases::{ReleasesArgs, ReleasesInfoArgs, RollbackArgs};
+pub use router::RouterArgs;
 pub use running::{
     DynoArgs, LsArgs, PsArgs, ReloadArgs, RestartArgs, RunningArgs, ScaleArgs, StopArgs, WaitArgs, WaitForArgs,
     WhichArgs, WhyArgs,

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use super::help::{LIFE, OUTPUT, PORTS_AND_VARIABLES, WHAT_RUNS};
 use super::running::limit_of_wait;
-use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, VariableArgs, WatchArgs};
+use super::{FormationArgs, LogArgs, Offers, OrderArgs, ProjectArgs, RouterArgs, VariableArgs, WatchArgs};
 
 /// Options of `dyno start`.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
@@ -54,6 +54,10 @@ pub struct StartArgs {
     /// Variables from the command line.
     #[command(flatten)]
     pub variables: VariableArgs,
+
+    /// The router.
+    #[command(flatten)]
+    pub router: RouterArgs,
 
     /// Run in the background; return once all are up
     ///

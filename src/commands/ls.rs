@@ -120,6 +120,7 @@ mod tests {
             types: types.iter().map(|&name| name.to_owned()).collect(),
             started_at_ms,
             url: url.map(str::to_owned),
+            web_port: None,
             files: Vec::new(),
             log_directory: None,
         }

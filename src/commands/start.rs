@@ -12,6 +12,7 @@ mod process_table;
 mod registration;
 mod reload;
 pub(super) mod report;
+mod router;
 mod scope;
 mod spare_ports;
 mod tcp_api;
@@ -29,6 +30,7 @@ use self::ports::PortFinder;
 use self::registration::StartOrigin;
 use self::reload::StartFiles;
 use self::report::report;
+use self::router::OpenedRouter;
 pub(super) use self::scope::Scope;
 use self::tcp_api::TcpApi;
 use self::watched::Watched;
@@ -105,6 +107,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         return settled(None, &findings);
     };
     let settings = scope.settings(cli.color(), &places.foreman);
+    settings.router.check()?;
     let stream_texts = StreamTexts::default();
     let (project, watched_files) = load(scope, places, &settings, &stream_texts, findings)?;
     let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
@@ -117,7 +120,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let tcp = scope.api_port().map(TcpApi::listen).transpose()?;
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
     let mut checkout = Checkout::of(&places, &found_procfile.path, &settings.names, scope.need(kind));
-    let app = checkout.app_name();
+    let (app, router_app) = (checkout.app_name(), checkout.app_name());
     let mut finder = PortFinder::new(&mut checkout, settings.ports.strict);
     let mut find_ports = |search: &PortSearch<'_>| finder.find(search);
     let (io, focused) = streams(settings.streams.pty);
@@ -141,11 +144,16 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     if let Scope::Smoke(request) = scope {
         plan.command = request.command(&plan.blueprint, &ports)?;
     }
-    let quiet = quiet(&settings.look, &types)?;
+    let quiet = quiet(&settings.look, &types, plan.blueprint.ports().router().is_some())?;
     let files = log_files(&settings.look, &plan, &types)?;
     let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
-    let ports_line = finder.line(&ports);
-    let _held_until_the_end = finder.into_locks(&expected.collect::<Vec<_>>());
+    let (rule, expected) = (plan.blueprint.ports(), expected.collect::<Vec<_>>());
+    let ports_line = finder.line(&rule.owners(&ports));
+    let _held_until_the_end = finder.into_locks(&rule.owners(&expected));
+    let router = OpenedRouter::open(rule.router(), router_app, &settings);
+    if let Some(router) = &router {
+        router.change(&mut policy);
+    }
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
             let origin = StartOrigin::of(&places, &found_procfile.path, &checkout, &settings.names);
@@ -161,6 +169,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         }
         Scope::Release(_) => None,
     };
+    let router = router.map(OpenedRouter::into_start).transpose()?;
     if api.is_some() && scope.can_attach(cli.dialect) {
         policy.terminal_advice = FocusAdvice::Attach;
     }
@@ -191,7 +200,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         policy,
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
-        router: None,
+        router,
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };
@@ -304,15 +313,20 @@ fn check_open_files(limits: Limits, dynos: usize, each: u64, of_ports: usize) ->
     Err(Error::new(Status::Internal, fact, format!("raise it with `ulimit -n {needed}`, or run fewer dynos")))
 }
 
-fn quiet(look: &Look, types: &[ProcessType]) -> Result<runtime::Quiet, Error> {
-    let quiet = look.quiet.iter().map(|name| known_types("--quiet", name, types)).collect::<Result<Vec<_>, _>>()?;
+fn quiet(look: &Look, types: &[ProcessType], has_router: bool) -> Result<runtime::Quiet, Error> {
+    let quiets_router = has_router && look.quiet.iter().any(|name| name == Source::ROUTER);
+    let is_router =
+        |name: &str| quiets_router && name == Source::ROUTER && types.iter().all(|known| known.as_str() != name);
+    let names = look.quiet.iter().filter(|name| !is_router(name));
+    let quiet = names.map(|name| known_types("--quiet", name, types)).collect::<Result<Vec<_>, _>>()?;
     let quiet: BTreeSet<ProcessType> = quiet.into_iter().flatten().collect();
-    if quiet.is_empty() {
+    if quiet.is_empty() && !quiets_router {
         return Ok(Box::new(|_| false));
     }
     Ok(Box::new(move |source| match source {
         Source::App(dyno) => quiet.contains(&dyno.process_type),
-        Source::Notice(_) | Source::System | Source::Router => false,
+        Source::Router => quiets_router,
+        Source::Notice(_) | Source::System => false,
     }))
 }
 

@@ -5,7 +5,9 @@
 use super::findings::{Finding, Findings};
 use super::places::Places;
 use super::start_plan::PlanFiles;
-use crate::app::{DEFAULT_BASE, DEFAULT_STEP, Formation, Layers, PortBase, PortError, Ports, Severity};
+use crate::app::{
+    DEFAULT_BASE, DEFAULT_STEP, Formation, Layers, PortBase, PortError, PortOwner, Ports, RouterPort, Severity,
+};
 use crate::error::{Error, Status};
 use crate::model::{DynoName, ProcessType};
 use crate::settings::{BasePort, PortSettings, SetBy, Settings};
@@ -17,6 +19,13 @@ pub(crate) struct AssignedPorts {
     pub(crate) rule: Ports,
     /// The dynos of the formation in start order.
     pub(crate) ports: Vec<(DynoName, u16)>,
+}
+
+impl AssignedPorts {
+    /// All ports that follow from the base.
+    pub(crate) fn owners(&self) -> Vec<(PortOwner, u16)> {
+        self.rule.owners(&self.ports)
+    }
 }
 
 /// What a start needs ports for.
@@ -32,6 +41,15 @@ pub(crate) struct PortSearch<'a> {
     pub(crate) is_auto: bool,
     /// `--port-step`.
     pub(crate) step: Option<u16>,
+    /// Where the router listens, if there is one.
+    pub(crate) router: Option<RouterPort>,
+}
+
+impl PortSearch<'_> {
+    /// How many places the block has: one for each process type, and one for a router that has the base port.
+    pub(crate) fn places(&self) -> usize {
+        self.types.len() + usize::from(self.router == Some(RouterPort::Base))
+    }
 }
 
 /// Finds the ports of a start. None: they begin at [`DEFAULT_BASE`].
@@ -76,19 +94,25 @@ pub(crate) fn assign(
         findings.refuse(&Error::usage(fact, "leave it out, or name the base, such as `-p 5000`"));
         return None;
     }
+    let router = settings.router.port().filter(|_| !files.places.dialect.is_of_another_tool());
+    if router == Some(RouterPort::Base) && step == Some(0) {
+        let fact = "with `--port-step 0` the router and the dynos would share one port";
+        findings.refuse(&Error::usage(fact, "give the router a port of its own, such as `--router=8080`"));
+        return None;
+    }
     let base = match (base, find) {
         (PortBase::Fixed(base), _) => base,
         (PortBase::Auto, None) => return None,
         (PortBase::Checkout, None) => DEFAULT_BASE,
         (PortBase::Auto | PortBase::Checkout, Some(find)) => {
-            let search = PortSearch { types: &files.types, formation, expected, is_auto, step };
+            let search = PortSearch { types: &files.types, formation, expected, is_auto, step, router };
             match findings.accept(find(&search))? {
                 Some(found) => return Some(found),
                 None => DEFAULT_BASE,
             }
         }
     };
-    let rule = Ports::new(base, step.unwrap_or(DEFAULT_STEP), &files.types);
+    let rule = Ports::new(base, step.unwrap_or(DEFAULT_STEP), &files.types).with_router(router);
     match rule.assign(formation) {
         Ok(ports) => Some(AssignedPorts { rule, ports }),
         Err(error) => {
@@ -108,6 +132,7 @@ fn dyno(error: &PortError) -> Option<&DynoName> {
     match error {
         PortError::OutOfRange { dyno, .. }
         | PortError::OutsideBlock { dyno, .. }
+        | PortError::Router { dyno, .. }
         | PortError::Collision { second: dyno, .. } => Some(dyno),
         PortError::BadBase { .. } => None,
     }

@@ -38,7 +38,7 @@ impl StartOnly {
 
     /// The settings that are different now, such as `` `port` (.foreman:2) ``.
     fn changed(&self, now: &Self) -> Vec<String> {
-        let ForemanFile { app, root, timeout, timestamp, color, .. } = &self.foreman;
+        let ForemanFile { app, root, timeout, timestamp, color, router, .. } = &self.foreman;
         let file = &now.foreman_name;
         let of_foreman = [
             of_key("app", file, app.as_ref(), now.foreman.app.as_ref()),
@@ -46,6 +46,7 @@ impl StartOnly {
             of_key("timeout", file, timeout.as_ref(), now.foreman.timeout.as_ref()),
             of_key("timestamp", file, timestamp.as_ref(), now.foreman.timestamp.as_ref()),
             of_key("color", file, color.as_ref(), now.foreman.color.as_ref()),
+            of_key("router", file, router.as_ref(), now.foreman.router.as_ref()),
         ];
         let is_other_base = self.base.as_ref().map(|base| &base.value) != now.base.as_ref().map(|base| &base.value);
         let by = |base: &Option<Given<Vec<u8>>>| base.as_ref().map_or(SetBy::Default, |base| base.by.clone());

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{OneOff, Release};
 use crate::app::{
-    AppendError, DynoVariables, Formation, PortError, PortRange, PortVariable, Ports, append_text, is_set_by_dyno,
-    launch, sibling_variables,
+    AppendError, DynoVariables, Formation, PortError, PortRange, PortVariable, Ports, app_url_variable, append_text,
+    is_set_by_dyno, launch, sibling_variables, url_of_port,
 };
 use crate::model::{DynoName, DynoSpec, Environment, Focus, HttpCheck, Io, ProcessType, Readiness, Secret, Shell};
 
@@ -306,10 +306,18 @@ impl Blueprint {
 }
 
 /// The port and the address of the first dyno of each process type that is expected to listen, whether it runs or not:
-/// another start of the app may run it.
+/// another start of the app may run it. Then the address of the app.
 fn siblings(settings: &RunSettings) -> Vec<(String, Secret)> {
     let expected = settings.expected.iter().filter(|_| settings.names_siblings);
     let port = |name: &ProcessType| settings.ports.port_of(&DynoName::new(name.clone(), 1)).ok().flatten();
-    let found = expected.filter_map(|name| Some(sibling_variables(name, port(name)?)));
-    found.flatten().collect()
+    let url = app_url(&settings.ports);
+    let found = expected.filter_map(|name| Some(sibling_variables(name, port(name)?, url.as_deref()))).flatten();
+    found.chain(url.as_deref().filter(|_| settings.names_siblings).map(app_url_variable)).collect()
+}
+
+/// The address of an app with these ports: that of its router, or of `web.1`, whether it runs or not. None: it has neither.
+#[must_use]
+pub fn app_url(ports: &Ports) -> Option<String> {
+    let web = || ports.port_of(&DynoName::new(ProcessType::new(ProcessType::WEB).ok()?, 1)).ok().flatten();
+    ports.router().or_else(web).map(url_of_port)
 }

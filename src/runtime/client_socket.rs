@@ -89,22 +89,25 @@ impl ClientSocket {
     pub(super) async fn finish(&self) {
         match self {
             Self::Unix(_) => {}
-            Self::Tcp(stream) => {
-                let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
-                let mut bytes = [0; 8 << 10];
-                let mut discarded = 0;
-                while discarded < MOST_DISCARDED && stream.readable().await.is_ok() {
-                    match stream.try_read(&mut bytes) {
-                        Ok(0) => return,
-                        Ok(count) => discarded += count,
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(_) => return,
-                    }
-                    // A client that never stops sending must not keep everything else waiting.
-                    yield_now().await;
-                }
-            }
+            Self::Tcp(stream) => discard_rest(stream).await,
         }
+    }
+}
+
+/// Ends what is sent over TCP, then discards what the other side still sends, up to a limit.
+pub(super) async fn discard_rest(stream: &TcpStream) {
+    let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+    let mut bytes = [0; 8 << 10];
+    let mut discarded = 0;
+    while discarded < MOST_DISCARDED && stream.readable().await.is_ok() {
+        match stream.try_read(&mut bytes) {
+            Ok(0) => return,
+            Ok(count) => discarded += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+        // A client that never stops sending must not keep everything else waiting.
+        yield_now().await;
     }
 }
 

@@ -41,7 +41,10 @@ impl Runtime {
                 }
             },
             // Nothing has counted its requests.
-            Effect::Drain { run } => self.events.push_back(Event::Drained { run }),
+            Effect::Drain { run } => match &self.router {
+                Some(router) => router.drain(run),
+                None => self.events.push_back(Event::Drained { run }),
+            },
             Effect::Notify(notice) => self.notify(notice),
             Effect::FindListener { run } => self.find_listener(run),
             Effect::PassInterrupt { run } => {

@@ -134,6 +134,9 @@ impl Runtime {
             guardian_lost = true;
             self.link.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
         };
+        if let Some(router) = &self.router {
+            router.finish().await;
+        }
         let unwritten_bytes = self.flush().await;
         // Those that `flush` has not reached.
         self.terminals.values().for_each(|terminal| terminal.retire(APP_ENDED));

@@ -122,6 +122,20 @@ impl LogArchive {
         lines.iter().skip(lines.len().saturating_sub(count)).map(|line| printable(line, false)).collect()
     }
 
+    /// All lines of the router that the history has.
+    #[cfg(test)]
+    pub(super) fn last_router_lines(&self) -> Vec<String> {
+        let archive = self.0.borrow();
+        let mut bytes = Vec::new();
+        let numbers = 0..archive.history.next();
+        archive.history.read(&LogFilter::default(), numbers, usize::MAX, |block, _| {
+            if block.source == Source::Router {
+                bytes.extend_from_slice(&block.bytes);
+            }
+        });
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+
     /// The last line that a dyno wrote, unless it is blank, shortened.
     pub(super) fn last_words(&self, name: &str) -> Option<String> {
         let lines = self.last_lines(name, LINES_WITH_LAST_WORDS);

@@ -124,12 +124,13 @@ impl Runtime {
         let focused = shown_raw.clone().map(|dyno| Focused::new(dyno, is_raw, keeps_files));
         let (formatter, quiet, files) = (start.formatter, start.quiet, start.files);
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
-        let hub = LogHub::start(Receivers { formatter, quiet, files, tails, stream, focused }, archive, hub_sender)?;
+        let receivers = Receivers { formatter, quiet, files, tails, stream, focused };
+        let hub = LogHub::start(receivers, archive.clone(), hub_sender)?;
+        let router = start.router.map(|router| Router::begin(router, hub.clone(), archive)).transpose()?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
         let boot_timeout = start.policy.boot_timeout;
-        let router = start.router.map(Router::begin).transpose()?;
         let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);
             (supervisor, Some(smoke), phase_mark)
@@ -230,6 +231,7 @@ impl Runtime {
                     // Its wait may have been the only reason to probe.
                     FrontEnd::Left => {}
                 },
+                run = drained(self.router.as_deref()) => self.events.push_back(Event::Drained { run }),
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
@@ -290,7 +292,7 @@ impl Runtime {
             self.calls.answer_waits(|| self.supervisor.snapshot());
         }
         if let Some(router) = &self.router {
-            router.publish(&self.supervisor.snapshot());
+            router.publish(self.supervisor.snapshot());
         }
         None
     }
@@ -375,6 +377,14 @@ impl Runtime {
 async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
     match keyboard {
         Some(keyboard) => keyboard.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until a run that is to be stopped has answered its requests. Never returns without a router.
+async fn drained(router: Option<&Router>) -> RunId {
+    match router {
+        Some(router) => router.drained().await,
         None => std::future::pending().await,
     }
 }

@@ -175,6 +175,7 @@ impl Life {
             // tests, most servers listen like that.
             notes_loopback: self.heroku || is_heroku_log,
             shows_addresses: false,
+            router_url: None,
             // R12 is logged only with the platform's rules or log format (S6.6).
             report_exit_timeout: self.heroku || is_heroku_log,
             lifetime: Lifetime::default(),

@@ -12,6 +12,7 @@ mod named_files;
 mod order;
 mod ports;
 mod precedence;
+mod router;
 mod stop_signal;
 mod variable_options;
 mod watch;
@@ -29,6 +30,7 @@ pub(crate) use named_files::NamedFiles;
 pub(crate) use order::RequestedOrder;
 pub(crate) use ports::{BasePort, PortSettings, port_list};
 pub(crate) use precedence::{ForemanRank, Given, SetBy, ranked};
+pub(crate) use router::RouterSettings;
 pub(crate) use variable_options::VariableOptions;
 pub(crate) use watch::RequestedWatch;
 
@@ -55,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) names: NameSettings,
     /// What restarts when files change.
     pub(crate) watch: RequestedWatch,
+    /// The router.
+    pub(crate) router: RouterSettings,
 }
 
 /// The names of the app and of this start (S10.1, S10.3).
@@ -129,6 +133,7 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::new(args.app.as_ref(), args.name.as_ref(), file),
             watch: RequestedWatch::new(&args.watch, file),
+            router: RouterSettings::new(&args.router, args.heroku, file),
         }
     }
 
@@ -157,6 +162,7 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
             watch: RequestedWatch::default(),
+            router: RouterSettings::default(),
         }
     }
 
@@ -191,6 +197,7 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
             watch: RequestedWatch::default(),
+            router: RouterSettings::default(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The base port, and what sets it (S5.2).
 
+use std::fmt::Display;
+
 use super::precedence::{ForemanRank, Given, SetBy, ranked};
 use crate::app::{ForemanFile, Layers, Origin, PortBase, PortError, parse_port};
-use crate::model::DynoName;
 
 /// What the options say about ports.
 #[derive(Debug, Clone, Default)]
@@ -78,9 +79,9 @@ impl BasePort {
     }
 }
 
-/// `web.1 5000, web.2 5001, worker.1 5010`.
-pub(crate) fn port_list(ports: &[(DynoName, u16)]) -> String {
-    ports.iter().map(|(dyno, port)| format!("{dyno} {port}")).collect::<Vec<_>>().join(", ")
+/// `router 5000, web.1 5100, web.2 5101`.
+pub(crate) fn port_list<T: Display>(ports: &[(T, u16)]) -> String {
+    ports.iter().map(|(owner, port)| format!("{owner} {port}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ impl Supervisor {
     pub(super) fn on_listens(&mut self, run: RunId, at: Vec<SocketAddr>, turn: &mut Turn) {
         let Some(id) = self.slots.id_of(run) else { return };
         let shows_address = self.slots.get(id).is_some_and(|slot| self.shows_address(slot));
+        let router_url = self.policy.router_url.clone();
         let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.is_running(run)) else { return };
         slot.listens_at = at;
         if !shows_address {
@@ -81,9 +82,15 @@ impl Supervisor {
         let own = slot.listens_at.iter().find(|address| Some(address.port()) == slot.spec.port);
         match (slot.address_line, own) {
             (AddressLine::Missing | AddressLine::Elsewhere { .. }, Some(own)) => {
-                let url = http_url(own.ip(), own.port());
+                let url = match router_url {
+                    // One line is enough for the address that they share.
+                    Some(url) => (slot.spec.dyno.index == 1).then_some(url),
+                    None => Some(http_url(own.ip(), own.port())),
+                };
                 slot.address_line = AddressLine::Shown;
-                slot.notify(NoticeKind::ListensAt { url }, turn);
+                if let Some(url) = url {
+                    slot.notify(NoticeKind::ListensAt { url }, turn);
+                }
             }
             (AddressLine::Missing, None) if !slot.listens_at.is_empty() => {
                 slot.address_line = AddressLine::Elsewhere { report_at: turn.now.mono.saturating_add(ELSEWHERE_AFTER) };

@@ -148,6 +148,7 @@ pub(super) fn port_refusal(error: &PortError) -> Refusal {
     match error {
         PortError::OutOfRange { dyno, .. }
         | PortError::OutsideBlock { dyno, .. }
+        | PortError::Router { dyno, .. }
         | PortError::Collision { second: dyno, .. } => impossible(dyno),
         // The base was checked before the start.
         PortError::BadBase { .. } => Refusal::ShuttingDown,

@@ -42,6 +42,8 @@ pub struct Policy {
     pub notes_loopback: bool,
     /// Whether the log says where web dynos listen (S6.11).
     pub shows_addresses: bool,
+    /// The address of the app, if it has a router: then the line about `web.1` names it, and other web dynos have none.
+    pub router_url: Option<String>,
     /// Whether to log R12 when a dyno does not end within the grace period (S6.6).
     pub report_exit_timeout: bool,
     /// When the supervisor finishes by itself.
@@ -197,6 +199,7 @@ impl Default for Policy {
             boot_timeout: None,
             notes_loopback: false,
             shows_addresses: false,
+            router_url: None,
             report_exit_timeout: false,
             lifetime: Lifetime::default(),
             stop_advice: None,

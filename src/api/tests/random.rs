@@ -119,6 +119,7 @@ proptest! {
             types,
             started_at_ms: i64::from(pid),
             url: None,
+            web_port: None,
             files: vec!["/srv/app/.env".to_owned()],
             log_directory: None,
         };

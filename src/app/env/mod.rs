@@ -19,5 +19,5 @@ pub use file::{EnvFile, EnvScope};
 pub use layers::{DynoVariables, InvalidSetting, Layers, Origin, PortVariable, SourcedValue, is_set_by_dyno};
 pub use limits::{EnvironmentTooBig, MAX_VARIABLE_BYTES};
 pub use line::is_env_key;
-pub use siblings::sibling_variables;
+pub use siblings::{app_url_variable, sibling_variables, url_of_port};
 pub use spelling::env_line;

@@ -39,7 +39,7 @@ pub(super) fn explain(args: &ConfigArgs, layers: Layers, places: &Places) -> Res
         (Some(_), Some(ExpectedPorts { assigned, line, source, .. })) => {
             let from = source.unwrap_or(from);
             let line = line.map_or_else(String::new, |line| format!("  {line}\n"));
-            format!("base {} {from}; {}\n{line}", assigned.rule.base(), port_list(&assigned.ports))
+            format!("base {} {from}; {}\n{line}", assigned.rule.base(), port_list(&assigned.owners()))
         }
     };
     for overridden in base_port.overridden() {

@@ -6,12 +6,13 @@
 use super::checkout::{Checkout, Need};
 use super::ports::PortFinder;
 use crate::api::StartDescription;
-use crate::app::{Layers, sibling_variables};
+use crate::app::{Layers, app_url_variable, sibling_variables};
 use crate::console::diagnostics::settled;
 use crate::error::Error;
 use crate::model::{DynoName, ProcessType, Secret};
 use crate::project::ports::{AssignedPorts, PortSearch};
 use crate::project::{Findings, Places, PlanFiles, files, ports};
+use crate::release::app_url;
 use crate::runtime::RuntimeDirectory;
 use crate::settings::{PortSettings, Settings};
 
@@ -49,7 +50,7 @@ impl ExpectedPorts {
         let mut find = |search: &PortSearch<'_>| finder.find(search);
         let assigned = ports::assign(settings, &files, (&formation, &expected), Some(&mut find), &mut findings);
         let assigned = settled(assigned, &findings)?;
-        let (line, source) = (finder.line(&assigned.ports), finder.source());
+        let (line, source) = (finder.line(&assigned.owners()), finder.source());
         Ok((!assigned.ports.is_empty()).then_some(Self { assigned, line, source, expected }))
     }
 }
@@ -66,18 +67,27 @@ pub(in crate::commands) fn siblings(layers: &Layers, places: &Places) -> Vec<(St
     else {
         return Vec::new();
     };
-    let now = web_port_now(places);
-    let port = |name: &ProcessType| match now.filter(|_| name.as_str() == ProcessType::WEB) {
+    let now = running_web(places);
+    let (url, web_port) = match now {
+        Some((url, port)) => (Some(url), Some(port)),
+        None => (app_url(&assigned.rule), None),
+    };
+    let port = |name: &ProcessType| match web_port.filter(|_| name.as_str() == ProcessType::WEB) {
         Some(port) => Some(port),
         None => assigned.rule.port_of(&DynoName::new(name.clone(), 1)).ok().flatten(),
     };
-    expected.iter().filter_map(|name| Some(sibling_variables(name, port(name)?))).flatten().collect()
+    let pairs = expected.iter().filter_map(|name| Some(sibling_variables(name, port(name)?, url.as_deref()))).flatten();
+    pairs.chain(url.as_deref().map(app_url_variable)).collect()
 }
 
-/// The port of `web.1` in a start that is running here.
-fn web_port_now(places: &Places) -> Option<u16> {
+/// The address of the app and the port of `web.1` in a start that is running here.
+fn running_web(places: &Places) -> Option<(String, u16)> {
     let root = StartDescription::path_text(&crate::client::real(&places.root));
     let living = RuntimeDirectory::open_existing().ok()??.starts().ok()?;
-    let mut here = living.starts.iter().filter(|start| start.root == root && start.kind.is_exclusive());
-    here.find_map(|start| start.url.as_ref()?.rsplit_once(':')?.1.parse().ok())
+    let mut here = living.starts.into_iter().filter(|start| start.root == root && start.kind.is_exclusive());
+    here.find_map(|start| {
+        let url = start.url?;
+        let port = start.web_port.or_else(|| url.rsplit_once(':')?.1.parse().ok())?;
+        Some((url, port))
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::DynoName;
+use crate::app::PortOwner;
 use crate::runtime::PortHolder;
 use crate::settings::port_list;
 
@@ -14,8 +14,8 @@ pub(in crate::commands) struct OwnPorts {
     pub(super) reason: Reason,
     /// The port of the remembered block that is in use. Another block was chosen because of it.
     pub(super) instead_of: Option<(u16, PortUse)>,
-    /// The port of each dyno, in start order.
-    pub(super) ports: Vec<(DynoName, u16)>,
+    /// The port of the router, if it is one of them, and of each dyno, in start order.
+    pub(super) ports: Vec<(PortOwner, u16)>,
 }
 
 /// Why an app uses its own block.
@@ -27,8 +27,8 @@ pub(super) enum Reason {
     Worktree,
     /// Another start of the same app uses it.
     OtherStart,
-    /// The usual port of this dyno is in use.
-    InUse((DynoName, u16), PortUse),
+    /// The usual port of the router or of this dyno is in use.
+    InUse((PortOwner, u16), PortUse),
 }
 
 /// Who uses a port.
@@ -56,9 +56,9 @@ impl OwnPorts {
             (Reason::Worktree, Some(instead)) => format!("ports of this worktree for this run ({instead}): {list}"),
             (Reason::OtherStart, None) => format!("ports of an additional start of this app: {list}"),
             (Reason::OtherStart, Some(instead)) => format!("ports for this run ({instead}): {list}"),
-            (Reason::InUse((dyno, port), by), instead) => {
+            (Reason::InUse((owner, port), by), instead) => {
                 let instead = instead.map_or_else(String::new, |instead| format!(", and {instead}"));
-                let new = self.ports.iter().find(|(known, _)| known == dyno).map_or(0, |(_, port)| *port);
+                let new = self.ports.iter().find(|(known, _)| known == owner).map_or(0, |(_, port)| *port);
                 format!("port {port} is in use{}{instead}: using {new}", self.by(by))
             }
         }
@@ -98,10 +98,10 @@ impl OwnPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProcessType;
+    use crate::model::{DynoName, ProcessType};
 
-    fn dyno(name: &str) -> DynoName {
-        DynoName::new(ProcessType::new(name).expect("a name"), 1)
+    fn dyno(name: &str) -> PortOwner {
+        PortOwner::Dyno(DynoName::new(ProcessType::new(name).expect("a name"), 1))
     }
 
     fn line(reason: Reason, instead_of: Option<(u16, PortUse)>) -> String {

@@ -6,7 +6,7 @@
 use super::checkout::Checkout;
 use super::port_line::{OwnPorts, PortUse, Reason};
 use crate::api::{BlockOrigin, GivenBlock, PortClaim, StartDescription};
-use crate::app::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, OwnBlock, PortBlock, Ports};
+use crate::app::{BLOCK_UNIT, DEFAULT_BASE, DEFAULT_STEP, OwnBlock, PortBlock, PortOwner, Ports};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ProcessType};
 use crate::project::ports::{AssignedPorts, PortSearch};
@@ -91,7 +91,7 @@ impl<'a> PortFinder<'a> {
     }
 
     /// The line that says which ports were chosen. None: they were not searched.
-    pub(in crate::commands) fn line(&self, ports: &[(DynoName, u16)]) -> Option<String> {
+    pub(in crate::commands) fn line(&self, ports: &[(PortOwner, u16)]) -> Option<String> {
         match &self.found {
             FoundPorts::Usual => None,
             FoundPorts::Automatic => Some(format!("ports: {}", port_list(ports))),
@@ -107,9 +107,9 @@ impl<'a> PortFinder<'a> {
         }
     }
 
-    /// Reserves the ports of the dynos that are expected to listen, if that has not been done yet (S5.4). Ports that
+    /// Reserves the ports of the router and of the dynos that are expected to listen, if that has not been done yet (S5.4). Ports that
     /// other runs have reserved are left out. The reservation lasts until the locks are dropped.
-    pub(super) fn into_locks(self, expected: &[(DynoName, u16)]) -> PortLocks {
+    pub(super) fn into_locks(self, expected: &[(PortOwner, u16)]) -> PortLocks {
         if self.locks.open_files() > 0 {
             return self.locks;
         }
@@ -119,13 +119,13 @@ impl<'a> PortFinder<'a> {
 
     /// `-p auto` (S5.4): the first block that no run has reserved and whose ports are free.
     fn automatic(&mut self, search: &PortSearch<'_>) -> Result<AssignedPorts, Error> {
-        let block = PortBlock::for_formation(search.formation, search.types.len());
+        let block = PortBlock::for_formation(search.formation, search.places());
         let directory = runtime::RuntimeDirectory::open().map_err(|error| {
             let hint = "set `XDG_RUNTIME_DIR` to a directory that you own, or choose the ports with `-p`";
             Error::new(Status::Unavailable, error.to_string(), hint)
         })?;
         let assign = |base: u16| {
-            let rule = Ports::in_block(base, block, search.types).of_one_start();
+            let rule = Ports::in_block(base, block, search.types).with_router(search.router).of_one_start();
             rule.assign(search.formation).ok().map(|ports| AssignedPorts { rule, ports })
         };
         if let Some((assigned, locks)) = free_block(directory, self.checkout.claim(), block, assign) {
@@ -147,7 +147,7 @@ impl<'a> PortFinder<'a> {
         } else {
             // If there are no usual ports, the plan reports why.
             match self.taken_usual_port(search) {
-                Some((dyno, by)) if !self.is_strict => Reason::InUse(dyno, by),
+                Some((owner, by)) if !self.is_strict => Reason::InUse(owner, by),
                 Some(_) | None => return Ok(None),
             }
         };
@@ -160,12 +160,14 @@ impl<'a> PortFinder<'a> {
         port.is_some_and(|port| holds(&self.reserver, self.checkout.claim(), port))
     }
 
-    /// The first usual port that is in use although a dyno is expected to listen on it. None: all of them are now
+    /// The first usual port that is in use although the router or a dyno is expected to listen on it. None: all of them are now
     /// reserved.
-    fn taken_usual_port(&mut self, search: &PortSearch<'_>) -> Option<((DynoName, u16), PortUse)> {
+    fn taken_usual_port(&mut self, search: &PortSearch<'_>) -> Option<((PortOwner, u16), PortUse)> {
         let step = search.step.unwrap_or(DEFAULT_STEP);
-        let mut ports = Ports::new(DEFAULT_BASE, step, search.types).assign(search.formation).ok()?;
-        ports.retain(|(dyno, _)| search.expected.contains(&dyno.process_type));
+        let rule = Ports::new(DEFAULT_BASE, step, search.types).with_router(search.router);
+        let mut dynos = rule.assign(search.formation).ok()?;
+        dynos.retain(|(dyno, _)| search.expected.contains(&dyno.process_type));
+        let ports = rule.owners(&dynos);
         let claim = self.checkout.claim().with_ports(&ports);
         let mut others = Vec::new();
         let locks = self.reserver.reserve(&claim, units(&ports), |unit, holder| {
@@ -173,9 +175,9 @@ impl<'a> PortFinder<'a> {
             true
         });
         let holder_of = |port: u16| others.iter().find(|(unit, _)| *unit == unit_of(port)).map(|(_, holder)| holder);
-        let taken = ports.into_iter().find_map(|(dyno, port)| {
+        let taken = ports.into_iter().find_map(|(owner, port)| {
             let used = use_of(port, holder_of(port), &claim)?;
-            Some(((dyno, port), used))
+            Some(((owner, port), used))
         });
         if taken.is_none() {
             self.locks = locks.unwrap_or_default();
@@ -185,9 +187,9 @@ impl<'a> PortFinder<'a> {
 
     /// The ports of the checkout's own block.
     fn own(&mut self, search: &PortSearch<'_>, reason: Reason) -> Result<Option<AssignedPorts>, Error> {
-        let block = PortBlock::for_checkout(search.formation, search.types.len(), search.step);
+        let block = PortBlock::for_checkout(search.formation, search.places(), search.step);
         let assign = |own: OwnBlock| {
-            let rule = Ports::in_block(own.first(), block, search.types);
+            let rule = Ports::in_block(own.first(), block, search.types).with_router(search.router);
             rule.assign(search.formation).ok().map(|ports| AssignedPorts { rule, ports })
         };
         let (mut found, mut obstacle) = (None, None);
@@ -213,7 +215,7 @@ impl<'a> PortFinder<'a> {
         };
         let root = self.checkout.root().to_owned();
         self.locks = locks;
-        self.found = FoundPorts::Own(OwnPorts { root, reason, instead_of, ports: assigned.ports.clone() });
+        self.found = FoundPorts::Own(OwnPorts { root, reason, instead_of, ports: assigned.owners() });
         Ok(Some(assigned))
     }
 }
@@ -229,10 +231,11 @@ pub(super) fn free_block(
     let reserver = PortReserver::new(Some(directory));
     block.candidates(runtime::first_ephemeral_port()).find_map(|base| {
         let assigned = assign(base)?;
-        let claim = claim.with_ports(&assigned.ports);
+        let owners = assigned.owners();
+        let claim = claim.with_ports(&owners);
         let locks = reserver.reserve(&claim, block.units(base), |_, _| false).ok()?;
         // The block must suit every server, even one that does not set `SO_REUSEADDR`.
-        let is_free = assigned.ports.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain));
+        let is_free = owners.iter().all(|(_, port)| runtime::is_port_free(*port, BindMode::Plain));
         is_free.then_some((assigned, locks))
     })
 }
@@ -251,7 +254,8 @@ fn reserve_own(
     assigned: &AssignedPorts,
     is_known: bool,
 ) -> Result<PortLocks, (u16, PortUse)> {
-    let claim = app.with_ports(&assigned.ports);
+    let owners = assigned.owners();
+    let claim = app.with_ports(&owners);
     let units = block.ports().step_by(BLOCK_UNIT.into());
     let (mut taken, mut shared) = (block.first(), Vec::new());
     // Another start of this app may have reserved parts of the block. If it runs the same types, registration fails
@@ -270,7 +274,7 @@ fn reserve_own(
     })?;
     let in_use = |port: &u16| !shared.contains(port) && !runtime::is_port_free(*port, BindMode::ReuseAddress);
     let port = if is_known {
-        assigned.ports.iter().map(|(_, port)| *port).find(|port| in_use(port))
+        owners.iter().map(|(_, port)| *port).find(|port| in_use(port))
     } else {
         block.ports().find(in_use)
     };
@@ -299,7 +303,7 @@ fn listener_on(port: u16) -> PortUse {
 }
 
 /// The units of ten that contain these ports.
-fn units(ports: &[(DynoName, u16)]) -> Vec<u16> {
+fn units(ports: &[(PortOwner, u16)]) -> Vec<u16> {
     let mut units: Vec<u16> = ports.iter().map(|(_, port)| unit_of(*port)).collect();
     units.sort_unstable();
     units.dedup();

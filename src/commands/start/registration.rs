@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkout::Checkout;
 use crate::api::{AppFacts, LogLook, StartDescription, StartKind};
+use crate::app::url_of_port;
 use crate::client::real;
 use crate::commands::ps::span;
 use crate::console::diagnostics::warn;
@@ -20,7 +21,7 @@ use crate::release::Blueprint;
 use crate::runtime::{ApiStart, ListeningSockets, NotRegistered, RuntimeDirectory};
 use crate::settings::NameSettings;
 
-/// The process type whose address is that of the app.
+/// The process type whose address is that of the app, unless it has a router.
 const WEB: &str = "web";
 
 /// Where an app comes from, as text (see [`StartDescription`]).
@@ -89,8 +90,9 @@ pub(super) fn register(
     let now = jiff::Timestamp::now();
     let mut types: Vec<String> = ports.iter().map(|(dyno, _)| dyno.process_type.to_string()).collect();
     types.dedup();
-    let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB);
-    let url = web.map(|(_, port)| format!("http://127.0.0.1:{port}"));
+    let web = ports.iter().find(|(dyno, _)| dyno.process_type.as_str() == WEB).map(|(_, port)| *port);
+    let router = blueprint.ports().router();
+    let url = router.or(web).map(url_of_port);
     let description = StartDescription {
         pid: i32::try_from(std::process::id()).unwrap_or_default(),
         session: blueprint.session().to_owned(),
@@ -103,6 +105,7 @@ pub(super) fn register(
         types,
         started_at_ms: now.as_millisecond(),
         url: url.clone(),
+        web_port: router.and(web),
         files: origin.files,
         log_directory: log_directory.map(|path| StartDescription::path_text(&real(path))),
     };

@@ -63,6 +63,7 @@ impl Server {
             types: vec!["web".to_owned()],
             started_at_ms: 0,
             url: None,
+            web_port: None,
             files: Vec::new(),
             log_directory: None,
         };

@@ -1,81 +1,16 @@
 //! The socket of one client, as hyper reads and writes it.
 //!
-//! Adds what hyper lacks: interim answers such as `103 Early Hints`, which have to come before the answer.
+//! Adds what hyper lacks: every byte passes the guard first, and interim answers such as `103 Early Hints` come before the
+//! answer.
 
-use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::net::TcpStream;
 
-use super::read_scratch::ReadScratch;
-
-/// One client.
-pub(super) struct ClientConnection {
-    pub(super) socket: TcpStream,
-    scratch: Rc<ReadScratch>,
-    /// Interim answers that are not written yet.
-    interim: RefCell<Vec<u8>>,
-    /// Whether everything that hyper has for this client is written.
-    is_flushed: Cell<bool>,
-}
-
-impl ClientConnection {
-    pub(super) fn new(socket: TcpStream, scratch: Rc<ReadScratch>) -> Self {
-        Self { socket, scratch, interim: RefCell::default(), is_flushed: Cell::new(true) }
-    }
-
-    /// Sends an interim answer before the next answer.
-    pub(super) fn inform(&self, head: &[u8]) {
-        self.interim.borrow_mut().extend_from_slice(head);
-        // Otherwise the end of the answer before it comes first.
-        if self.is_flushed.get() {
-            // What is not written now is written before the answer.
-            let _ = self.write_interim();
-        }
-    }
-
-    /// Whether all interim answers are written.
-    fn write_interim(&self) -> io::Result<bool> {
-        let mut interim = self.interim.borrow_mut();
-        while !interim.is_empty() {
-            match self.socket.try_write(&interim) {
-                Ok(count) => drop(interim.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-
-    fn poll_write_interim(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.write_interim()? {
-            ready!(self.socket.poll_write_ready(cx))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_write(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        if self.is_flushed.get() {
-            ready!(self.poll_write_interim(cx))?;
-        }
-        self.is_flushed.set(false);
-        loop {
-            match write(&self.socket) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-            ready!(self.socket.poll_write_ready(cx))?;
-        }
-    }
-}
+use super::client::ClientConnection;
 
 /// What hyper gets of a client.
 pub(super) struct ClientIo(Rc<ClientConnection>);
@@ -88,11 +23,26 @@ impl ClientIo {
 
 impl Read for ClientIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let connection = &self.0;
+        let client = &self.0;
+        // The rest of what it sends is not a request. The connection ends once the requests before are answered.
+        if client.is_refused() {
+            return Poll::Pending;
+        }
         loop {
-            ready!(connection.socket.poll_read_ready(cx))?;
-            let read = |bytes: &mut [u8]| connection.socket.try_read(bytes);
-            match connection.scratch.read_into(&mut cursor, read, <[u8]>::len) {
+            ready!(client.socket.poll_read_ready(cx))?;
+            let read = |bytes: &mut [u8]| client.socket.try_read(bytes);
+            let mut good = 0;
+            let accept = |bytes: &[u8]| {
+                good = client.check(bytes);
+                good
+            };
+            match client.scratch.read_into(&mut cursor, read, accept) {
+                // Nothing for hyper, but the client has not closed.
+                Ok(1..) if good == 0 => {
+                    if client.is_refused() {
+                        return Poll::Pending;
+                    }
+                }
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -120,8 +70,7 @@ impl Write for ClientIo {
 
     /// hyper calls this when it has written everything.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.is_flushed.set(true);
-        self.0.poll_write_interim(cx)
+        self.0.poll_flush(cx)
     }
 
     /// Dropping the last handle closes the socket.

@@ -8,8 +8,10 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use super::read_scratch::ReadScratch;
+use super::tunnel::DynoParts;
 
 /// What is known about the bytes of one connection.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(super) struct DynoMeter {
     pub(super) received: Cell<u64>,
     /// Reading or writing has failed, so the dyno did not just close the connection.
     pub(super) has_failed: Cell<bool>,
+    /// Gets the connection if it becomes a tunnel.
+    pub(super) takes_over: Cell<Option<oneshot::Sender<DynoParts>>>,
 }
 
 impl DynoMeter {
@@ -31,7 +35,7 @@ impl DynoMeter {
 
 /// What hyper gets of a connection to a dyno.
 pub(super) struct DynoIo {
-    pub(super) socket: TcpStream,
+    socket: TcpStream,
     meter: Rc<DynoMeter>,
     scratch: Rc<ReadScratch>,
 }
@@ -39,6 +43,10 @@ pub(super) struct DynoIo {
 impl DynoIo {
     pub(super) fn new(socket: TcpStream, meter: Rc<DynoMeter>, scratch: Rc<ReadScratch>) -> Self {
         Self { socket, meter, scratch }
+    }
+
+    pub(super) fn into_socket(self) -> TcpStream {
+        self.socket
     }
 
     fn write(&self, cx: &mut Context<'_>, write: impl Fn(&TcpStream) -> io::Result<usize>) -> Poll<io::Result<usize>> {

@@ -1,92 +1,233 @@
-//! One request and its answer.
+//! What is known about one request from its first byte to the last one of its answer. Its end is one line in the log.
 
-use std::convert::Infallible;
-use std::pin::Pin;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use http::HeaderMap;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Router;
-use super::client_io::ClientConnection;
-use super::pool::DynoConnection;
-use super::request_body::RequestBody;
+use super::client::ClientConnection;
+use super::deadlines::Timed;
+use super::tunnel::DynoParts;
+use crate::routing::{Backend, HCode, Prepared, Rejection, RouterEntry};
 
-impl Router {
-    /// Answers one request.
-    pub(super) async fn answer(
-        self: &Rc<Self>,
-        request: Request<Incoming>,
-        _client: &Rc<ClientConnection>,
-    ) -> Result<Response<AnswerBody>, Infallible> {
-        let first = self.reachable.borrow().first().copied();
-        let Some(reachable) = first else { return Ok(refusal()) };
-        let connection = match self.pool.take(reachable.run) {
-            Some(connection) => Ok(connection),
-            None => self.pool.dial(reachable.run, reachable.port).await,
-        };
-        let Ok(mut connection) = connection else { return Ok(refusal()) };
-        match connection.sender.try_send_request(request.map(RequestBody::new)).await {
-            Ok(answer) => {
-                let lease = DynoLease { router: Rc::clone(self), connection: Some(connection) };
-                Ok(answer.map(|inner| AnswerBody::Dyno { inner, _lease: lease }))
-            }
-            Err(_) => Ok(refusal()),
-        }
-    }
-}
+/// How long a dyno may take to begin its answer. The platform's number, as the one below.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long neither side may send a byte.
+const SILENT_FOR: Duration = Duration::from_secs(55);
 
-fn refusal() -> Response<AnswerBody> {
-    let mut answer = Response::new(AnswerBody::Page(None));
-    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    answer
-}
-
-/// Gives the connection back to the pool.
-pub(super) struct DynoLease {
+/// One request.
+pub(super) struct Exchange {
+    seat: Cell<usize>,
+    pub(super) entry: RefCell<RouterEntry>,
+    pub(super) began: Instant,
+    stage: Cell<ExchangeStage>,
+    /// When a byte of it was seen last.
+    last: Cell<Instant>,
+    /// Whether the next byte has to come from the dyno.
+    pub(super) waits_for_dyno: Cell<bool>,
+    /// Reading the request has failed.
+    pub(super) client_failed: Cell<bool>,
+    /// Brings the connection to the dyno, if the request may become a tunnel.
+    pub(super) dyno_end: Cell<Option<oneshot::Receiver<DynoParts>>>,
+    /// When the request was sent.
+    sent: Cell<Option<Instant>>,
+    bytes: Cell<u64>,
+    is_announced: Cell<bool>,
+    is_over: Cell<bool>,
+    cut: Cell<Option<HCode>>,
+    waker: RefCell<Option<Waker>>,
     router: Rc<Router>,
-    connection: Option<DynoConnection>,
+    client: Rc<ClientConnection>,
 }
 
-impl Drop for DynoLease {
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExchangeStage {
+    /// It waits for a dyno.
+    Choosing,
+    /// It is being sent.
+    Sending,
+    /// It was sent, and the answer has not begun.
+    Awaiting,
+    /// Its answer has begun, or it is a tunnel.
+    Answering,
+}
+
+/// A request that is not over. Dropping it means that the client has gone.
+pub(super) struct OpenExchange(Rc<Exchange>);
+
+impl std::ops::Deref for OpenExchange {
+    type Target = Rc<Exchange>;
+
+    fn deref(&self) -> &Rc<Exchange> {
+        &self.0
+    }
+}
+
+impl Drop for OpenExchange {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.router.pool.keep(connection);
-        }
+        self.0.finish(Some(HCode::H27));
     }
 }
 
-/// The body of an answer.
-pub(super) enum AnswerBody {
-    /// From a dyno.
-    Dyno { inner: Incoming, _lease: DynoLease },
-    /// Our own.
-    Page(Option<Bytes>),
+impl OpenExchange {
+    pub(super) fn begin(router: &Rc<Router>, client: &Rc<ClientConnection>, entry: RouterEntry) -> Self {
+        let now = Instant::now();
+        let exchange = Rc::new(Exchange {
+            seat: Cell::default(),
+            entry: RefCell::new(entry),
+            began: now,
+            stage: Cell::new(ExchangeStage::Choosing),
+            last: Cell::new(now),
+            waits_for_dyno: Cell::default(),
+            client_failed: Cell::default(),
+            dyno_end: Cell::default(),
+            sent: Cell::default(),
+            bytes: Cell::default(),
+            is_announced: Cell::default(),
+            is_over: Cell::default(),
+            cut: Cell::default(),
+            waker: RefCell::default(),
+            router: Rc::clone(router),
+            client: Rc::clone(client),
+        });
+        router.exchanges.add(&exchange);
+        router.deadline.arm(now + ANSWERS_WITHIN);
+        Self(exchange)
+    }
 }
 
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
+impl Exchange {
+    pub(super) fn enter(&self, stage: ExchangeStage) {
+        self.stage.set(stage);
+        if stage == ExchangeStage::Answering {
+            self.client.is_answering.set(true);
+        }
+        self.touch();
+    }
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut *self {
-            Self::Dyno { inner, .. } => Pin::new(inner).poll_frame(cx),
-            Self::Page(page) => Poll::Ready(page.take().map(|page| Ok(Frame::data(page)))),
+    pub(super) fn stage(&self) -> ExchangeStage {
+        self.stage.get()
+    }
+
+    /// The head of the request is the one for the dyno.
+    pub(super) fn learn(&self, prepared: &Prepared, headers: &HeaderMap) {
+        let mut entry = self.entry.borrow_mut();
+        entry.request_id.clone_from(&prepared.request_id);
+        let fwd = headers.get("x-forwarded-for").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        entry.fwd = fwd.unwrap_or_default();
+    }
+
+    /// The request goes to this dyno, if that accepts the connection.
+    pub(super) fn try_dyno(&self, backend: &Backend) {
+        self.entry.borrow_mut().dyno = Some(backend.dyno.to_string());
+    }
+
+    /// The dyno has accepted the connection.
+    pub(super) fn begin_service(&self) {
+        self.sent.set(Some(Instant::now()));
+    }
+
+    /// This many bytes of the answer have come.
+    pub(super) fn count(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+    }
+
+    /// A byte was seen.
+    pub(super) fn touch(&self) {
+        self.last.set(Instant::now());
+    }
+
+    /// Writes the line of the log, unless that was done. `code`: what went wrong.
+    pub(super) fn finish(&self, code: Option<HCode>) {
+        if self.is_over.replace(true) {
+            return;
+        }
+        self.router.exchanges.remove(self);
+        // A time-out is the reason why the connections are closed.
+        let code = self.cut.get().or(code);
+        let fault = self.client.body_fault().filter(|_| code.is_some());
+        let code = code.filter(|_| fault.is_none());
+        let now = Instant::now();
+        {
+            let mut entry = self.entry.borrow_mut();
+            entry.code = code;
+            if entry.dyno.is_some() {
+                let sent = self.sent.get();
+                entry.connect = Some(sent.unwrap_or(now).saturating_duration_since(self.began));
+                entry.service = sent.map(|sent| now.saturating_duration_since(sent));
+            }
+            entry.status = match code {
+                // What the client has seen.
+                None | Some(HCode::H18) => {
+                    entry.status.or_else(|| fault.map(Rejection::status)).or_else(|| code.map(HCode::status))
+                }
+                Some(code) => Some(code.status()),
+            };
+            entry.bytes = entry.bytes.or_else(|| entry.dyno.is_some().then(|| self.bytes.get()));
+            self.router.write(&entry);
+        }
+        self.client.end();
+        self.router.deadline.arm(now + super::client::IDLE_FOR);
+    }
+
+    /// Ends the request for this reason.
+    fn cut(&self, code: HCode) {
+        self.cut.set(Some(code));
+        match self.stage.get() {
+            // The client gets an answer.
+            ExchangeStage::Choosing | ExchangeStage::Sending | ExchangeStage::Awaiting => {
+                if let Some(waker) = self.waker.take() {
+                    waker.wake();
+                }
+            }
+            ExchangeStage::Answering => self.client.cut(),
         }
     }
 
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Dyno { inner, .. } => inner.is_end_stream(),
-            Self::Page(page) => page.is_none(),
+    /// Ready when the request has to end before its answer has begun.
+    pub(super) fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<HCode> {
+        if let Some(code) = self.cut.get() {
+            return Poll::Ready(code);
         }
+        let mut waker = self.waker.borrow_mut();
+        match &*waker {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Timed for Exchange {
+    fn review(&self, now: Instant) -> Option<Instant> {
+        let (limit, code) = match self.stage.get() {
+            ExchangeStage::Choosing => return Some(now + ANSWERS_WITHIN),
+            ExchangeStage::Sending => (SILENT_FOR, HCode::H28),
+            ExchangeStage::Awaiting => (ANSWERS_WITHIN, HCode::H12),
+            ExchangeStage::Answering if self.waits_for_dyno.get() => (SILENT_FOR, HCode::H15),
+            ExchangeStage::Answering => (SILENT_FOR, HCode::H28),
+        };
+        let until = self.last.get() + limit;
+        if until > now {
+            return Some(until);
+        }
+        if self.router.rules.enforces_timeouts {
+            self.cut(code);
+            return None;
+        }
+        if !self.is_announced.replace(true) {
+            self.router.announce(&self.entry.borrow(), code, limit);
+        }
+        None
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Dyno { inner, .. } => inner.size_hint(),
-            Self::Page(page) => SizeHint::with_exact(page.as_ref().map_or(0, |page| page.len() as u64)),
-        }
+    fn seat(&self) -> &Cell<usize> {
+        &self.seat
     }
 }

@@ -1,125 +1,239 @@
-//! The router: one HTTP address for all web dynos (S16).
+//! The router: one HTTP address for the dynos (S16).
 //!
 //! Carries bytes and decides nothing: which dyno gets a request, what its headers become and which error answers it are
 //! decided in [`crate::routing`]. Reads the state of the dynos only as the run loop publishes it, so a request costs no round
 //! trip through the loop.
+//!
+//! A client is a [`client`] with a [`client_io`] between its socket and hyper. Each of its requests is an [`exchange`]:
+//! [`answer`] finds a dyno for it, with a connection of the [`pool`], and sends the answer as an [`answer_body`]. After a
+//! `101` the connection is a [`tunnel`]. [`deadlines`] has the only timer.
 
+mod accept;
+mod answer;
+mod answer_body;
+mod client;
 mod client_io;
+mod deadlines;
+mod drains;
 mod dyno_io;
 mod exchange;
+mod interim;
+mod pages;
 mod pool;
 mod read_scratch;
 mod request_body;
+mod router_log;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
-use self::client_io::{ClientConnection, ClientIo};
-use self::pool::DynoPool;
+use self::client::ClientConnection;
+use self::deadlines::{Deadline, Roster};
+use self::drains::Drains;
+use self::exchange::Exchange;
+use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
+use self::router_log::RouterLog;
+use super::log_archive::LogArchive;
+use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
-use crate::routing::RouterRules;
-use crate::supervisor::{LifeStage, Snapshot};
+use crate::routing::{
+    BackendState, Backends, Choice, ChoiceInput, HCode, KnownApp, Quarantine, RequestRules, RouteTarget, RouterEntry,
+    RouterRules,
+};
+use crate::supervisor::Snapshot;
 
-/// The pause after the system has refused a connection, for example because too many files are open.
-const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+/// How long the end of the run waits for answers that clients are still reading.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a router needs to begin.
 pub struct RouterStart {
-    /// The sockets that clients connect to. They do not block.
+    /// The sockets that clients connect to.
     pub listeners: Vec<std::net::TcpListener>,
     /// What the options decide.
     pub rules: RouterRules,
 }
 
-/// A run of a web dyno that gets requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reachable {
-    run: RunId,
-    port: u16,
-}
-
 /// What all connections of one router share.
 pub(super) struct Router {
     rules: RouterRules,
-    reachable: RefCell<Vec<Reachable>>,
-    /// The state of the dynos has changed.
+    request_rules: RequestRules,
+    /// The last state that was published.
+    snapshot: RefCell<Snapshot>,
+    /// The dynos of each process type, as that state has them.
+    backends: RefCell<HashMap<ProcessType, Backends>>,
+    app: RefCell<KnownApp>,
+    /// They have changed.
     changed: Notify,
+    quarantine: RefCell<Quarantine>,
     pool: DynoPool,
+    drains: Rc<Drains>,
+    clients: Roster<ClientConnection>,
+    exchanges: Roster<Exchange>,
+    deadline: Deadline,
+    /// A client has left.
+    has_room: Notify,
+    /// An answer is complete.
+    answered: Notify,
     scratch: Rc<ReadScratch>,
+    log: RouterLog,
+    archive: Option<LogArchive>,
+    began: Instant,
+    random: (RandomState, Cell<u64>),
+    tasks: RefCell<JoinSet<()>>,
 }
 
 impl Router {
-    /// Begins to accept clients, until the run ends.
+    /// Begins to accept clients.
     ///
     /// # Errors
     /// The event queue does not take one of the listeners.
-    pub(super) fn begin(start: RouterStart) -> std::io::Result<Rc<Self>> {
+    pub(super) fn begin(start: RouterStart, hub: LogHub, archive: Option<LogArchive>) -> std::io::Result<Rc<Self>> {
         let scratch = Rc::new(ReadScratch::default());
+        let RouterStart { listeners, rules } = start;
+        let app = KnownApp { name: rules.app.clone(), types: Vec::new(), hosts: rules.hosts.clone() };
         let router = Rc::new(Self {
-            rules: start.rules,
-            reachable: RefCell::default(),
+            request_rules: RequestRules::new(&rules),
+            rules,
+            snapshot: RefCell::default(),
+            backends: RefCell::default(),
+            app: RefCell::new(app),
             changed: Notify::new(),
+            quarantine: RefCell::default(),
             pool: DynoPool::new(Rc::clone(&scratch)),
+            drains: Rc::default(),
+            clients: Roster::default(),
+            exchanges: Roster::default(),
+            deadline: Deadline::default(),
+            has_room: Notify::new(),
+            answered: Notify::new(),
             scratch,
+            log: RouterLog::new(hub),
+            archive,
+            began: Instant::now(),
+            random: (RandomState::new(), Cell::default()),
+            tasks: RefCell::default(),
         });
-        for listener in start.listeners {
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
             listener.set_nonblocking(true)?;
-            let listener = TcpListener::from_std(listener)?;
-            tokio::task::spawn_local(Rc::clone(&router).accept(listener));
+            tasks.spawn_local(Rc::clone(&router).accept(TcpListener::from_std(listener)?));
         }
+        let (logging, timing) = (Rc::clone(&router), Rc::clone(&router));
+        tasks.spawn_local(async move { logging.log.carry().await });
+        tasks.spawn_local(async move { timing.deadline.keep(|now| timing.review(now)).await });
+        *router.tasks.borrow_mut() = tasks;
         Ok(router)
     }
 
     /// Learns the state of the dynos.
-    pub(super) fn publish(&self, snapshot: &Snapshot) {
-        let is_web = |name: &ProcessType| name.as_str() == ProcessType::WEB;
-        let up = snapshot.rows.iter().filter(|row| is_web(&row.dyno.process_type) && row.life.stage == LifeStage::Up);
-        let reachable: Vec<Reachable> =
-            up.filter_map(|row| Some(Reachable { run: RunId(row.run), port: row.port? })).collect();
-        if *self.reachable.borrow() != reachable {
-            self.pool.keep_only(|run| reachable.iter().any(|known| known.run == run));
-            *self.reachable.borrow_mut() = reachable;
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        let types = Backends::types(&snapshot);
+        let web = ProcessType::new(ProcessType::WEB).ok();
+        let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
+        let backends: HashMap<ProcessType, Backends> = types.iter().chain(&web).map(of_type).collect();
+        if *self.backends.borrow() != backends {
+            // A dyno that is leaving gets no more requests.
+            let gets_requests = |run: RunId| {
+                let mut all = backends.values().flat_map(|backends| &backends.0);
+                all.any(|backend| backend.run == run.0 && backend.state == BackendState::Up)
+            };
+            self.pool.keep_only(gets_requests);
+            self.app.borrow_mut().types = types;
+            *self.backends.borrow_mut() = backends;
             self.changed.notify_waiters();
         }
+        *self.snapshot.borrow_mut() = snapshot;
     }
 
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, _)) => {
-                        connections.spawn_local(Rc::clone(&self).serve(socket));
-                        // Requests that have arrived are read before more clients are accepted.
-                        yield_now().await;
-                    }
-                    Err(_) => sleep(AFTER_REFUSAL).await,
-                },
-                Some(_) = connections.join_next() => {}
+    /// A stop waits until this run has no requests; [`Router::drained`] then returns it.
+    pub(super) fn drain(&self, run: RunId) {
+        self.drains.ask(run);
+    }
+
+    /// The next run that a stop waits for and that has no requests. Cancel safe.
+    pub(super) async fn drained(&self) -> RunId {
+        self.drains.next().await
+    }
+
+    /// Waits a moment for answers that clients are still reading, then closes all connections.
+    pub(super) async fn finish(&self) {
+        let all_answered = async {
+            while self.exchanges.len() > 0 {
+                self.answered.notified().await;
             }
+        };
+        let _ = timeout(ENDS_WITHIN, all_answered).await;
+        self.tasks.borrow_mut().abort_all();
+        self.log.flush();
+    }
+
+    /// Does what is due for all connections, and returns when the next thing is.
+    fn review(&self, now: Instant) -> Option<Instant> {
+        [self.exchanges.review(now), self.clients.review(now), self.pool.review(now)].into_iter().flatten().min()
+    }
+
+    /// Keeps a connection to a dyno for the next request.
+    fn keep(&self, connection: DynoConnection) {
+        let backends = self.backends.borrow();
+        let mut all = backends.values().flat_map(|backends| &backends.0);
+        if all.any(|backend| backend.run == connection.run.0 && backend.state == BackendState::Up) {
+            self.pool.keep(connection);
+            self.deadline.arm(Instant::now() + pool::IDLE_FOR);
         }
     }
 
-    async fn serve(self: Rc<Self>, socket: TcpStream) {
-        // The end of an answer must not wait for an acknowledgement.
-        let _ = socket.set_nodelay(true);
-        let connection = Rc::new(ClientConnection::new(socket, Rc::clone(&self.scratch)));
-        let service = service_fn(|request| {
-            let (router, connection) = (Rc::clone(&self), Rc::clone(&connection));
-            async move { router.answer(request, &connection).await }
+    /// The time on the clock of the decisions.
+    fn now(&self) -> Duration {
+        self.time(Instant::now())
+    }
+
+    fn time(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.began)
+    }
+
+    fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
+        let backends = self.backends.borrow();
+        let found = match target {
+            RouteTarget::Type { process_type, .. } => backends.get(process_type),
+            RouteTarget::Web { .. } | RouteTarget::AppList | RouteTarget::UnknownName(_) | RouteTarget::Misdirected => {
+                backends.iter().find(|(name, _)| name.as_str() == ProcessType::WEB).map(|(_, backends)| backends)
+            }
+        };
+        let Some(found) = found else { return Choice::Refuse(HCode::H14) };
+        found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
+    }
+
+    fn random(&self) -> u64 {
+        let (state, count) = &self.random;
+        count.set(count.get().wrapping_add(1));
+        state.hash_one(count.get())
+    }
+
+    /// Writes the line of a request.
+    fn write(&self, entry: &RouterEntry) {
+        self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
+        self.answered.notify_waiters();
+    }
+
+    /// Says that the platform would have ended a request by now.
+    fn announce(&self, entry: &RouterEntry, code: HCode, after: Duration) {
+        let (method, path, seconds) = (&entry.method, &entry.path, after.as_secs());
+        let code = code.code();
+        self.log.line(&match code {
+            "H12" => format!("{method} {path} has taken {seconds} s: Heroku would have answered {code}"),
+            _ => format!("{method} {path} has been silent for {seconds} s: Heroku would have ended it with {code}"),
         });
-        // An error has ended the connection; there is nobody to tell.
-        let _ = http1::Builder::new().serve_connection(ClientIo::new(Rc::clone(&connection)), service).await;
     }
 }

@@ -9,15 +9,19 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::Router;
 use super::dyno_io::{DynoIo, DynoMeter};
 use super::read_scratch::ReadScratch;
 use super::request_body::RequestBody;
+use super::tunnel::DynoParts;
 use crate::model::RunId;
 
 /// How long a dyno may take to accept a connection. The platform's number.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection is kept for which there is no request. The platform's number.
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
 /// The most connections that are kept for one dyno while nobody needs them.
 const MOST_IDLE: usize = 64;
 
@@ -26,6 +30,28 @@ pub(super) struct DynoConnection {
     pub(super) run: RunId,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) meter: Rc<DynoMeter>,
+    /// When it was used last.
+    used: Instant,
+}
+
+/// Gives a connection back when the answer is complete.
+pub(super) struct DynoLease {
+    router: Rc<Router>,
+    connection: Option<DynoConnection>,
+}
+
+impl DynoLease {
+    pub(super) fn new(router: &Rc<Router>, connection: DynoConnection) -> Self {
+        Self { router: Rc::clone(router), connection: Some(connection) }
+    }
+}
+
+impl Drop for DynoLease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.router.keep(connection);
+        }
+    }
 }
 
 /// The connections that nobody needs now.
@@ -49,7 +75,8 @@ impl DynoPool {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, connection: DynoConnection) {
+    pub(super) fn keep(&self, mut connection: DynoConnection) {
+        connection.used = Instant::now();
         if connection.sender.is_closed() {
             return;
         }
@@ -58,6 +85,16 @@ impl DynoPool {
         if connections.len() < MOST_IDLE {
             connections.push(connection);
         }
+    }
+
+    /// Closes the connections that nobody has needed for a while, and returns when the next one is due.
+    pub(super) fn review(&self, now: Instant) -> Option<Instant> {
+        let mut idle = self.idle.borrow_mut();
+        for connections in idle.values_mut() {
+            connections.retain(|connection| connection.used + IDLE_FOR > now && !connection.sender.is_closed());
+        }
+        idle.retain(|_, connections| !connections.is_empty());
+        idle.values().flatten().map(|connection| connection.used + IDLE_FOR).min()
     }
 
     /// Closes the connections to other runs than these.
@@ -77,8 +114,15 @@ impl DynoPool {
         let meter = Rc::new(DynoMeter::default());
         let io = DynoIo::new(socket, Rc::clone(&meter), Rc::clone(&self.scratch));
         let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(io::Error::other)?;
-        tokio::task::spawn_local(connection);
-        Ok(DynoConnection { run, sender, meter })
+        let kept = Rc::clone(&meter);
+        tokio::task::spawn_local(async move {
+            if let Ok(parts) = connection.without_shutdown().await
+                && let Some(taker) = kept.takes_over.take()
+            {
+                let _ = taker.send(DynoParts { socket: parts.io.into_socket(), first: parts.read_buf });
+            }
+        });
+        Ok(DynoConnection { run, sender, meter, used: Instant::now() })
     }
 }
 

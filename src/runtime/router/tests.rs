@@ -1,19 +1,27 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
 mod forward;
+mod hold;
+mod limits;
+mod losses;
+mod tunnel;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
+use super::super::log_archive::LogArchive;
+use super::super::log_hub::{LogHub, Receivers};
+use super::super::log_stream::LogStream;
 use super::{Router, RouterStart};
-use crate::model::DynoName;
+use crate::logs::{Formatter, LogFormat, Palette, Passing, Source, TextOptions, View};
+use crate::model::{DynoName, RunId};
 use crate::routing::RouterRules;
 use crate::supervisor::tests::process_type;
 use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
@@ -49,10 +57,14 @@ impl TestRouter {
         let thread = thread::spawn(move || {
             let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             LocalSet::new().block_on(&tokio, async {
-                let router = Router::begin(RouterStart { listeners: vec![listener], rules }).unwrap();
+                let archive = LogArchive::new();
+                let hub = LogHub::start(nowhere(), Some(archive.clone()), unbounded_channel().0).unwrap();
+                let start = RouterStart { listeners: vec![listener], rules };
+                let router = Router::begin(start, hub.clone(), Some(archive)).unwrap();
                 while let Some(order) = arriving.recv().await {
                     order(&router);
                 }
+                hub.close();
             });
         });
         Self { port, orders: Some(orders), thread: Some(thread) }
@@ -69,7 +81,51 @@ impl TestRouter {
     /// Publishes these dynos.
     fn publish(&self, rows: Vec<Row>) {
         let snapshot = Snapshot { rows, ..Snapshot::default() };
-        self.ask(move |router| router.publish(&snapshot));
+        self.ask(move |router| router.publish(snapshot));
+    }
+
+    /// The lines that the router has written.
+    fn log(&self) -> Vec<String> {
+        self.ask(|router| {
+            router.log.flush();
+            router.archive.as_ref().unwrap().last_router_lines()
+        })
+    }
+
+    /// The same once there are as many as this.
+    fn log_when(&self, count: usize) -> Vec<String> {
+        loop {
+            let lines = self.log();
+            if lines.len() >= count {
+                return lines;
+            }
+            thread::yield_now();
+        }
+    }
+
+    fn until(&self, what: &str, is_so: impl Fn(&Router) -> bool + Clone + Send + 'static) {
+        let begin = std::time::Instant::now();
+        while !self.ask({
+            let is_so = is_so.clone();
+            move |router| is_so(router)
+        }) {
+            assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
+            thread::yield_now();
+        }
+    }
+
+    /// Asks for the end of the requests of a run.
+    fn drains(&self, run: u64) -> mpsc::Receiver<()> {
+        let (sender, drained) = mpsc::channel();
+        self.ask(move |router| {
+            router.drain(RunId(run));
+            let router = Rc::clone(router);
+            tokio::task::spawn_local(async move {
+                assert_eq!(router.drained().await, RunId(run));
+                sender.send(()).unwrap();
+            });
+        });
+        drained
     }
 
     fn connect(&self) -> TcpStream {
@@ -86,6 +142,21 @@ impl TestRouter {
         client.read_to_end(&mut answer).unwrap();
         String::from_utf8(answer).unwrap()
     }
+}
+
+/// The log is kept for readers, but shown nowhere.
+fn nowhere() -> Receivers<impl Fn(&Source) -> bool + Send + 'static> {
+    let view = View {
+        color: false,
+        passing: Passing::All,
+        name_width: 6,
+        unprefixed: None,
+        palette: Palette::new([]),
+        zone: jiff::tz::TimeZone::UTC,
+    };
+    let formatter = Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view);
+    let stream = LogStream::Nowhere;
+    Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None }
 }
 
 impl Drop for TestRouter {
@@ -151,4 +222,25 @@ fn read_until(socket: &mut TcpStream, end: &str) -> String {
         bytes.push(byte[0]);
     }
     String::from_utf8(bytes).unwrap()
+}
+
+/// Whether the other side sends more.
+fn has_next(socket: &TcpStream) -> bool {
+    matches!(socket.peek(&mut [0]), Ok(1))
+}
+
+/// Answers each request of the connection with `200` and the text, until the client closes it.
+fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    move |mut socket| {
+        while has_next(&socket) {
+            read_until(&mut socket, "\r\n\r\n");
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+}
+
+/// A port on which nothing listens.
+fn closed_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

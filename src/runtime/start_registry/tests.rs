@@ -35,6 +35,7 @@ fn start(session: &str, types: &[&str]) -> StartDescription {
         types: types.iter().map(|&name| name.to_owned()).collect(),
         started_at_ms: 0,
         url: None,
+        web_port: None,
         files: Vec::new(),
         log_directory: None,
     }

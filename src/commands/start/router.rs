@@ -1,0 +1,126 @@
+//! Opens the sockets of the router (S16.1).
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::TcpListener;
+
+use crate::app::url_of_port;
+use crate::error::{Error, Status};
+use crate::project::reason;
+use crate::routing::RouterRules;
+use crate::runtime::{self, RouterStart};
+use crate::settings::Settings;
+use crate::supervisor::Policy;
+
+/// A router whose sockets are open, or why they are not.
+pub(super) struct OpenedRouter {
+    listeners: io::Result<Vec<TcpListener>>,
+    rules: RouterRules,
+}
+
+impl OpenedRouter {
+    /// Listens on this port. None: there is no router. `app`: the name of the app.
+    pub(super) fn open(port: Option<u16>, app: String, settings: &Settings) -> Option<Self> {
+        let (port, router) = (port?, settings.router.requested.as_ref()?);
+        let rules = RouterRules {
+            app,
+            port,
+            hosts: router.hosts.clone(),
+            hold: router.hold,
+            drain: router.drain,
+            enforces_timeouts: router.enforces_timeouts,
+            is_platform: settings.life.heroku,
+        };
+        Some(Self { listeners: listen(port, &router.bind), rules })
+    }
+
+    /// What the supervisor must know about it.
+    pub(super) fn change(&self, policy: &mut Policy) {
+        policy.drain = Some(self.rules.drain);
+        policy.router_url = Some(url_of_port(self.rules.port));
+    }
+
+    /// What the runtime needs.
+    ///
+    /// # Errors
+    /// Status 69: a port cannot be used. Reported only now: if the app is already running, the start has to report that.
+    pub(super) fn into_start(self) -> Result<RouterStart, Error> {
+        let Self { listeners, rules } = self;
+        let listeners = listeners.map_err(|error| refused(rules.port, &error))?;
+        Ok(RouterStart { listeners, rules })
+    }
+}
+
+/// Listens on the loopback addresses, and on those of `--bind`.
+fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in addresses(others) {
+        match TcpListener::bind((address, port)) {
+            Ok(listener) => listeners.push(listener),
+            // This machine has no IPv6.
+            Err(_) if address == IpAddr::V6(Ipv6Addr::LOCALHOST) && !has_ipv6() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listeners)
+}
+
+/// The loopback addresses and the others. Those that an unspecified address contains are left out: `0.0.0.0` contains all of
+/// IPv4, and `::` all.
+fn addresses(others: &[IpAddr]) -> Vec<IpAddr> {
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    if others.contains(&v6) {
+        return vec![v6];
+    }
+    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let mut all: Vec<IpAddr> = Vec::new();
+    for address in loopback.iter().chain(others) {
+        let is_contained = address.is_ipv4() && *address != v4 && others.contains(&v4);
+        if !is_contained && !all.contains(address) {
+            all.push(*address);
+        }
+    }
+    all
+}
+
+fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
+fn refused(port: u16, error: &io::Error) -> Error {
+    let other = "choose another port: `--router=8080`";
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let fact = format!("only root can use port {port} for the router");
+        return Error::new(Status::Unavailable, fact, "use a port above 1023: `--router=8080`");
+    }
+    if error.kind() == io::ErrorKind::AddrInUse {
+        let fact = format!("port {port} for the router is in use");
+        return match runtime::port_holder(port) {
+            Some(holder) => {
+                let fact = format!("{fact} by `{}` (pid {})", holder.command, holder.pid);
+                Error::new(Status::Unavailable, fact, format!("stop that process, or {other}"))
+            }
+            None => Error::new(Status::Unavailable, fact, other),
+        };
+    }
+    let fact = format!("the router cannot listen on port {port}: {}", reason(error));
+    Error::new(Status::Unavailable, fact, "check the addresses of `--bind`, or choose another port: `--router=8080`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s16_1_further_addresses_never_hide_the_loopback_ones() {
+        let of = |others: &[&str]| {
+            let others: Vec<IpAddr> = others.iter().map(|text| text.parse().expect("an address")).collect();
+            addresses(&others).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+
+        assert_eq!(of(&[]), ["127.0.0.1", "::1"]);
+        assert_eq!(of(&["127.0.0.1", "192.168.1.5"]), ["127.0.0.1", "::1", "192.168.1.5"]);
+        assert_eq!(of(&["0.0.0.0"]), ["::1", "0.0.0.0"]);
+        assert_eq!(of(&["0.0.0.0", "::"]), ["::"], "which takes IPv4 connections, too");
+    }
+}

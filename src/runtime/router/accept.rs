@@ -1,0 +1,144 @@
+//! Accepts clients, as many as the system has room for, and carries each connection to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
+
+use super::super::client_socket::discard_rest;
+use super::Router;
+use super::client::{ClientConnection, ClientEnd, IDLE_FOR};
+use super::client_io::ClientIo;
+use super::tunnel::write_all;
+use crate::routing::{HeadLimits, RequestGuard};
+
+/// The most connections of clients (S16.6).
+const MOST_CLIENTS: usize = 4096;
+/// How many files we need besides the connections, each of which is one to a client and one to a dyno.
+const OTHER_FILES: u64 = 256;
+/// The pause after the system has refused a connection, for example because too many files are open.
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+/// How long a client may take to read a refusal, and to close the connection after an answer.
+const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+/// What hyper may buffer of a client. The guard refuses longer heads, with the right error.
+const LEAST_BUFFER: usize = 400 << 10;
+
+/// A client that is counted. Dropping it makes room for another.
+struct Seated {
+    router: Rc<Router>,
+    client: Rc<ClientConnection>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        self.router.clients.remove(&self.client);
+        self.router.has_room.notify_waiters();
+    }
+}
+
+impl Router {
+    /// Accepts clients, for ever.
+    pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let most = most_clients();
+        let mut connections = JoinSet::new();
+        loop {
+            let has_room = self.has_room.notified();
+            if self.clients.len() >= most {
+                has_room.await;
+                continue;
+            }
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, address)) => {
+                        connections.spawn_local(Rc::clone(&self).serve(socket, address));
+                        // Requests that have arrived are read before more clients are accepted.
+                        yield_now().await;
+                    }
+                    Err(_) => sleep(AFTER_REFUSAL).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+
+    async fn serve(self: Rc<Self>, socket: TcpStream, address: SocketAddr) {
+        // The end of an answer must not wait for an acknowledgement.
+        let _ = socket.set_nodelay(true);
+        let guard = RequestGuard::new(self.head_limits());
+        let client = Rc::new(ClientConnection::new(socket, address, Rc::clone(&self.scratch), guard));
+        self.clients.add(&client);
+        self.deadline.arm(tokio::time::Instant::now() + IDLE_FOR);
+        let seated = Seated { router: Rc::clone(&self), client: Rc::clone(&client) };
+        if let Some(end) = self.carry(&client).await {
+            self.end(&client, end).await;
+        } else if client.has_unread.get() {
+            let _ = timeout(LEAVES_WITHIN, discard_rest(&client.socket)).await;
+        }
+        drop(seated);
+    }
+
+    /// Carries a connection until the client closes it. Returns why we have to.
+    async fn carry(self: &Rc<Self>, client: &Rc<ClientConnection>) -> Option<ClientEnd> {
+        let service = service_fn(|request| {
+            client.begin();
+            let (router, client) = (Rc::clone(self), Rc::clone(client));
+            async move { Ok::<_, Infallible>(router.answer(request, &client).await) }
+        });
+        let limits = self.head_limits();
+        let connection = http1::Builder::new()
+            .max_headers(limits.headers())
+            .max_buf_size(LEAST_BUFFER.max(2 * limits.head_bytes()))
+            .serve_connection(ClientIo::new(Rc::clone(client)), service)
+            .without_shutdown();
+        let finished = {
+            let mut connection = std::pin::pin!(connection);
+            tokio::select! {
+                biased;
+                finished = &mut connection => finished,
+                end = client.ended() => return Some(end),
+            }
+        };
+        // With an error, the client has gone.
+        let parts = finished.ok()?;
+        let tunnel = client.tunnel.take()?;
+        tokio::select! {
+            () = tunnel.run(client, &parts.read_buf) => None,
+            end = client.ended() => Some(end),
+        }
+    }
+
+    fn head_limits(&self) -> HeadLimits {
+        HeadLimits::new(self.rules.is_platform)
+    }
+
+    /// Ends a connection.
+    async fn end(&self, client: &ClientConnection, end: ClientEnd) {
+        let answer = match end {
+            // Its end would look like a part of the answer.
+            ClientEnd::Refused(_) if client.is_answering.get() && client.body_fault().is_some() => return,
+            ClientEnd::Refused(rejection) => self.rejected(client, rejection),
+            ClientEnd::SlowHead => {
+                b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()
+            }
+            ClientEnd::Idle | ClientEnd::Cut => return,
+        };
+        let leave = async {
+            let _ = write_all(&client.socket, &answer).await;
+            discard_rest(&client.socket).await;
+        };
+        let _ = timeout(LEAVES_WITHIN, leave).await;
+    }
+}
+
+/// How many clients there may be.
+fn most_clients() -> usize {
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
+}

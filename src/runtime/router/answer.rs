@@ -1,0 +1,273 @@
+//! How one request gets its answer: from which dyno, how often it is tried, and what the client gets if none answers.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
+use hyper::body::{Body, Incoming};
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+use super::Router;
+use super::answer_body::{AnswerBody, DynoAnswer};
+use super::client::ClientConnection;
+use super::drains::Busy;
+use super::exchange::{ExchangeStage, OpenExchange};
+use super::pool::{DynoConnection, DynoLease};
+use super::request_body::RequestBody;
+use super::tunnel::PendingTunnel;
+use crate::model::RunId;
+use crate::routing::{
+    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, is_idempotent,
+    route,
+};
+
+/// What is sent again if a dyno has lost it.
+struct Copied {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+/// A request for which a dyno can be looked for.
+struct Routed {
+    head: Prepared,
+    target: RouteTarget,
+    /// Whether the client understands interim answers.
+    takes_interim: bool,
+}
+
+/// A connection to the dyno that was chosen.
+struct Reached {
+    connection: DynoConnection,
+    busy: Busy,
+    is_new: bool,
+}
+
+/// Why a dyno has not answered.
+enum Lost {
+    /// It has received nothing of the request.
+    Unsent(Request<RequestBody>),
+    /// It may have received the request, but has not begun to answer.
+    Silent(HCode),
+    /// It has begun to answer, or its time has run out.
+    Final(HCode),
+}
+
+impl Router {
+    /// Answers one request.
+    pub(super) async fn answer(
+        self: &Rc<Self>,
+        request: Request<Incoming>,
+        client: &Rc<ClientConnection>,
+    ) -> Response<AnswerBody> {
+        self.log.room().await;
+        let (mut head, body) = request.into_parts();
+        let open = OpenExchange::begin(self, client, entry(&head));
+        client.has_unread.set(!body.is_end_stream());
+        let routed = match self.prepare(&mut head, client) {
+            Ok(routed) => routed,
+            Err(rejection) => return self.reject(&open, rejection),
+        };
+        open.learn(&routed.head, &head.headers);
+        let accepts_json = accepts_json(&head.headers);
+        match self.ask(head, body, &routed, &open, client).await {
+            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client),
+            Err(code) => self.refuse(&open, code, accepts_json),
+        }
+    }
+
+    /// Makes the head of a request the one for the dyno.
+    fn prepare(&self, head: &mut Parts, client: &ClientConnection) -> Result<Routed, Rejection> {
+        let takes_interim = head.version == Version::HTTP_11;
+        let unix_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+        let random = (u128::from(self.random()) << 64) | u128::from(self.random());
+        let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
+        match route(&prepared.host, &self.app.borrow()) {
+            RouteTarget::Misdirected => Err(Rejection::Misdirected),
+            target => Ok(Routed { head: prepared, target, takes_interim }),
+        }
+    }
+
+    /// Sends the request to one dyno after another, until one answers.
+    async fn ask(
+        &self,
+        head: Parts,
+        body: Incoming,
+        routed: &Routed,
+        open: &OpenExchange,
+        client: &Rc<ClientConnection>,
+    ) -> Result<(Response<Incoming>, Reached), HCode> {
+        // A body cannot be sent twice, because it is not kept.
+        let mut copied = (is_idempotent(&head.method) && body.is_end_stream() && !routed.head.wants_upgrade)
+            .then(|| Copied { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers.clone() });
+        let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
+        let mut input = ChoiceInput { arrived: self.time(open.began), ..ChoiceInput::default() };
+        loop {
+            let reached = self.reach(&mut input, routed, open).await?;
+            let is_new = reached.is_new;
+            if routed.takes_interim {
+                client.interim.pass_from(&mut request);
+            }
+            match self.send(request, reached, routed, open, client).await {
+                Ok(answered) => return Ok(answered),
+                Err(Lost::Unsent(unsent)) if !is_new => request = unsent,
+                // It has accepted the connection only to close it.
+                Err(Lost::Unsent(unsent)) => {
+                    let Some(_) = copied.take() else { return Err(HCode::H13) };
+                    request = unsent;
+                }
+                Err(Lost::Final(code)) => return Err(code),
+                Err(Lost::Silent(code)) => {
+                    let again = copied.take().filter(|_| !open.client_failed.get()).ok_or(code)?;
+                    let (mut head, ()) = Request::new(()).into_parts();
+                    (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
+                    request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
+                }
+            }
+            open.enter(ExchangeStage::Choosing);
+        }
+    }
+
+    /// Waits for a dyno that accepts a connection.
+    async fn reach(&self, input: &mut ChoiceInput, routed: &Routed, open: &OpenExchange) -> Result<Reached, HCode> {
+        loop {
+            let changed = self.changed.notified();
+            input.in_flight = self.drains.total();
+            let backend = match self.choose(input, &routed.target) {
+                Choice::Send(backend) => backend,
+                Choice::Refuse(code) => return Err(code),
+                Choice::Hold { until } => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = sleep_until(self.began + until) => {}
+                    }
+                    continue;
+                }
+            };
+            // From now on a stop waits for the request.
+            let busy = self.drains.occupy(RunId(backend.run));
+            open.try_dyno(&backend);
+            if let Some(connection) = self.pool.take(RunId(backend.run)) {
+                return Ok(Reached { connection, busy, is_new: false });
+            }
+            match self.pool.dial(RunId(backend.run), backend.port).await {
+                Ok(connection) => {
+                    self.quarantine.borrow_mut().accepted(backend.run);
+                    return Ok(Reached { connection, busy, is_new: true });
+                }
+                Err(error) => self.note_refusal(&backend, &error, input),
+            }
+        }
+    }
+
+    fn note_refusal(&self, backend: &Backend, error: &io::Error, input: &mut ChoiceInput) {
+        let now = self.now();
+        self.quarantine.borrow_mut().refused(backend.run, now);
+        input.tried.push(backend.run);
+        input.last_try = now;
+        input.was_refused = error.kind() != io::ErrorKind::TimedOut;
+    }
+
+    /// Sends the request and waits until the answer begins.
+    async fn send(
+        &self,
+        request: Request<RequestBody>,
+        mut reached: Reached,
+        routed: &Routed,
+        open: &OpenExchange,
+        client: &ClientConnection,
+    ) -> Result<(Response<Incoming>, Reached), Lost> {
+        open.begin_service();
+        open.enter(if request.body().is_end_stream() { ExchangeStage::Awaiting } else { ExchangeStage::Sending });
+        let meter = Rc::clone(&reached.connection.meter);
+        let before = meter.received.get();
+        if routed.head.wants_upgrade {
+            let (sender, end) = oneshot::channel();
+            meter.takes_over.set(Some(sender));
+            open.dyno_end.set(Some(end));
+        }
+        let answer = reached.connection.sender.try_send_request(request);
+        let answered = tokio::select! {
+            biased;
+            never = client.pass_interim() => match never {},
+            answered = answer => answered,
+            code = poll_fn(|cx| open.poll_cut(cx)) => return Err(Lost::Final(code)),
+        };
+        match answered {
+            Ok(answer) => Ok((answer, reached)),
+            Err(mut error) => {
+                if let Some(unsent) = error.take_message() {
+                    return Err(Lost::Unsent(unsent));
+                }
+                let is_silent = meter.received.get() == before;
+                let error = error.error();
+                Err(if error.is_parse_too_large() {
+                    Lost::Final(HCode::H25(AnswerFault::Header))
+                } else if error.is_parse() {
+                    Lost::Final(HCode::H17)
+                } else if !is_silent {
+                    Lost::Final(HCode::H18)
+                } else if meter.has_failed.get() {
+                    Lost::Silent(HCode::H18)
+                } else {
+                    Lost::Silent(HCode::H13)
+                })
+            }
+        }
+    }
+
+    /// Passes the answer of a dyno on to the client.
+    fn pass_on(
+        self: &Rc<Self>,
+        answer: Response<Incoming>,
+        reached: Reached,
+        routed: &Routed,
+        open: OpenExchange,
+        client: &Rc<ClientConnection>,
+    ) -> Response<AnswerBody> {
+        let (mut head, inner) = answer.into_parts();
+        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
+            return self.refuse(&open, code, false);
+        }
+        open.entry.borrow_mut().status = Some(head.status.as_u16());
+        open.enter(ExchangeStage::Answering);
+        let Reached { connection, busy, .. } = reached;
+        if is_switch && let Some(end) = open.dyno_end.take() {
+            client.open_tunnel();
+            *client.tunnel.borrow_mut() = Some(PendingTunnel { arriving: end, open });
+            return Response::from_parts(head, AnswerBody::Page(None));
+        }
+        connection.meter.takes_over.take();
+        let is_events = is_event_stream(&head.headers);
+        let lease = DynoLease::new(self, connection);
+        let busy = (!is_events).then_some(busy);
+        Response::from_parts(head, AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease) }))
+    }
+}
+
+/// What the log says about a request, as far as its head says it.
+fn entry(head: &Parts) -> RouterEntry {
+    let host = head.headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
+    RouterEntry {
+        method: head.method.to_string(),
+        path: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
+        host: host.unwrap_or_default(),
+        ..RouterEntry::default()
+    }
+}
+
+/// An answer that goes on for as long as someone listens (S16.3).
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("text/event-stream")
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains("application/json")
+}

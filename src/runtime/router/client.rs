@@ -1,0 +1,229 @@
+//! One client, from its first byte until its connection is closed.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::deadlines::Timed;
+use super::interim::InterimAnswers;
+use super::read_scratch::ReadScratch;
+use super::tunnel::PendingTunnel;
+use crate::routing::{Guarded, Rejection, RequestGuard};
+
+/// How long a connection without a request stays open (S16.6).
+pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
+/// How long the head of a request may take to arrive.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// One client.
+pub(super) struct ClientConnection {
+    pub(super) socket: TcpStream,
+    pub(super) address: SocketAddr,
+    pub(super) scratch: Rc<ReadScratch>,
+    seat: Cell<usize>,
+    guard: RefCell<RequestGuard>,
+    refusal: Cell<Option<Rejection>>,
+    /// How many requests were passed to us.
+    requests: Cell<u64>,
+    stage: Cell<ClientStage>,
+    pub(super) interim: InterimAnswers,
+    ending: Notify,
+    /// Its time has run out.
+    late: Cell<Option<ClientEnd>>,
+    /// What it becomes once the answer `101` is written.
+    pub(super) tunnel: RefCell<Option<PendingTunnel>>,
+    /// The answer has begun, so no other can be sent in its place.
+    pub(super) is_answering: Cell<bool>,
+    /// The end of a request may have been left unread.
+    pub(super) has_unread: Cell<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientStage {
+    /// It has sent nothing of a request since then.
+    Idle(Instant),
+    /// The head of a request has begun then.
+    Head(Instant),
+    /// A request is being answered.
+    Busy,
+}
+
+/// Why we end the connection of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientEnd {
+    /// What it has sent is not a request that we accept.
+    Refused(Rejection),
+    /// The head of its request did not come in time.
+    SlowHead,
+    /// It has sent no request for a while.
+    Idle,
+    /// Its answer or its tunnel is cut off.
+    Cut,
+}
+
+impl ClientConnection {
+    pub(super) fn new(socket: TcpStream, address: SocketAddr, scratch: Rc<ReadScratch>, guard: RequestGuard) -> Self {
+        Self {
+            socket,
+            address,
+            scratch,
+            seat: Cell::default(),
+            guard: RefCell::new(guard),
+            refusal: Cell::default(),
+            requests: Cell::default(),
+            stage: Cell::new(ClientStage::Idle(Instant::now())),
+            interim: InterimAnswers::default(),
+            ending: Notify::new(),
+            late: Cell::default(),
+            tunnel: RefCell::default(),
+            is_answering: Cell::default(),
+            has_unread: Cell::default(),
+        }
+    }
+
+    /// Shows bytes to the guard. Returns how many of them hyper gets.
+    pub(super) fn check(&self, bytes: &[u8]) -> usize {
+        if let ClientStage::Idle(_) = self.stage.get()
+            && !bytes.is_empty()
+        {
+            self.stage.set(ClientStage::Head(Instant::now()));
+        }
+        let Guarded { good, refusal } = self.guard.borrow_mut().feed(bytes);
+        if refusal.is_some() {
+            self.refusal.set(refusal);
+            self.ending.notify_one();
+        }
+        good
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.get().is_some()
+    }
+
+    /// A request has begun.
+    pub(super) fn begin(&self) {
+        self.requests.set(self.requests.get() + 1);
+        self.stage.set(ClientStage::Busy);
+        self.is_answering.set(false);
+    }
+
+    /// The answer is complete.
+    pub(super) fn end(&self) {
+        let now = Instant::now();
+        let has_next = self.guard.borrow().is_in_head();
+        self.stage.set(if has_next { ClientStage::Head(now) } else { ClientStage::Idle(now) });
+        if self.is_refused() {
+            self.ending.notify_one();
+        }
+    }
+
+    /// Everything from now on belongs to a tunnel.
+    pub(super) fn open_tunnel(&self) {
+        self.guard.borrow_mut().open_tunnel();
+    }
+
+    /// Method and target of a request that was refused.
+    pub(super) fn refused_request(&self) -> (String, String) {
+        self.guard.borrow().method_and_target()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self.stage.get(), ClientStage::Head(_))
+    }
+
+    /// Ends when we have to end the connection.
+    pub(super) async fn ended(&self) -> ClientEnd {
+        loop {
+            if let Some(end) = self.end_now() {
+                return end;
+            }
+            self.ending.notified().await;
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn cut(&self) {
+        self.late.set(Some(ClientEnd::Cut));
+        self.ending.notify_one();
+    }
+
+    fn end_now(&self) -> Option<ClientEnd> {
+        let refused = self.refusal.get().filter(|_| {
+            let guard = self.guard.borrow();
+            let is_answered = self.stage.get() != ClientStage::Busy && self.interim.is_hyper_flushed();
+            // Earlier requests get their answers first.
+            self.body_fault().is_some() || (is_answered && self.requests.get() >= guard.heads())
+        });
+        refused.map(ClientEnd::Refused).or(self.late.get())
+    }
+
+    /// Why the body of the request that is being answered was refused.
+    pub(super) fn body_fault(&self) -> Option<Rejection> {
+        let of_body = self.refusal.get().filter(|fault| matches!(fault, Rejection::Chunk | Rejection::Trailer));
+        of_body.filter(|_| self.requests.get() >= self.guard.borrow().heads())
+    }
+
+    /// Sends interim answers of the dyno to the client, for ever.
+    pub(super) async fn pass_interim(&self) -> Infallible {
+        poll_fn(|cx| self.interim.poll_pass(&self.socket, cx)).await
+    }
+
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.interim.poll_before(&self.socket, cx))?;
+        loop {
+            match write(&self.socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+            ready!(self.socket.poll_write_ready(cx))?;
+        }
+    }
+
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.interim.is_hyper_flushed() {
+            if let ClientStage::Idle(_) = self.stage.get() {
+                self.stage.set(ClientStage::Idle(Instant::now()));
+            }
+            if self.is_refused() {
+                self.ending.notify_one();
+            }
+        }
+        self.interim.poll_after(&self.socket, cx)
+    }
+}
+
+impl Timed for ClientConnection {
+    fn review(&self, now: Instant) -> Option<Instant> {
+        let (until, end) = match self.stage.get() {
+            ClientStage::Busy => return None,
+            // It still reads the last answer.
+            ClientStage::Idle(_) if !self.interim.is_hyper_flushed() => return Some(now + IDLE_FOR),
+            ClientStage::Idle(since) => (since + IDLE_FOR, ClientEnd::Idle),
+            ClientStage::Head(since) => (since + HEAD_WITHIN, ClientEnd::SlowHead),
+        };
+        if until > now {
+            return Some(until);
+        }
+        self.late.set(Some(end));
+        self.ending.notify_one();
+        None
+    }
+
+    fn seat(&self) -> &Cell<usize> {
+        &self.seat
+    }
+}

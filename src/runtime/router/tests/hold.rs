@@ -1,0 +1,149 @@
+//! Requests that wait for a dyno, and stops that wait for requests (S16.3).
+
+use super::*;
+
+const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[test]
+fn s16_3_a_request_waits_for_a_dyno_that_starts() {
+    let port = dyno(says("hi"));
+    let router = TestRouter::start();
+    for stage in [LifeStage::Starting, LifeStage::Booting, LifeStage::Backoff, LifeStage::Draining] {
+        router.publish(vec![web(1, 1, 1, stage)]);
+        let mut client = router.connect();
+        client.write_all(GET).unwrap();
+        router.until("the request waits", |router| router.exchanges.len() == 1);
+
+        router.publish(vec![web(1, 2, port, LifeStage::Up)]);
+
+        read_until(&mut client, "\r\n\r\nhi");
+        router.until("the request is over", |router| router.exchanges.len() == 0);
+    }
+}
+
+#[test]
+fn s16_3_a_request_does_not_wait_longer_than_the_hold() {
+    let router = TestRouter::with_rules(|rules| rules.hold = Duration::from_millis(1));
+    router.publish(vec![web(1, 1, 1, LifeStage::Starting)]);
+
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+
+    assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    assert!(router.log_when(1)[0].ends_with("H20 App boot timeout"), "{:?}", router.log());
+}
+
+#[test]
+fn s16_3_a_client_that_leaves_while_it_waits_reaches_no_dyno() {
+    let (sender, connections) = mpsc::channel();
+    let port = dyno(move |_| sender.send(()).unwrap());
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Starting)]);
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+    router.until("the request waits", |router| router.exchanges.len() == 1);
+
+    drop(client);
+    let lines = router.log_when(1);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert_eq!(lines, ["GET /a 499 H27 Client Request Interrupted"]);
+    assert!(connections.try_recv().is_err());
+}
+
+#[test]
+fn s16_3_a_stop_waits_until_the_requests_of_the_dyno_are_answered() {
+    let (go, told) = mpsc::channel();
+    let (came, coming) = mpsc::channel();
+    let told = Mutex::new(told);
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        came.send(()).unwrap();
+        told.lock().unwrap().recv().unwrap();
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold").unwrap();
+    });
+    let next = dyno(says("new"));
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut first = router.connect();
+    first.write_all(GET).unwrap();
+    coming.recv().unwrap();
+
+    router.publish(vec![web(1, 1, port, LifeStage::Draining)]);
+    let drained = router.drains(1);
+    let mut second = router.connect();
+    second.write_all(GET).unwrap();
+    router.until("both wait", |router| router.exchanges.len() == 2);
+    assert!(drained.try_recv().is_err());
+    go.send(()).unwrap();
+    read_until(&mut first, "\r\n\r\nold");
+    drained.recv().unwrap();
+
+    router.publish(vec![web(1, 2, next, LifeStage::Up)]);
+    read_until(&mut second, "\r\n\r\nnew");
+}
+
+#[test]
+fn s16_3_a_stop_does_not_wait_for_event_streams_and_tunnels() {
+    let port = dyno(|mut socket| {
+        let head = read_until(&mut socket, "\r\n\r\n");
+        socket
+            .write_all(if head.contains("\r\nupgrade: x\r\n") {
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\ndata"
+            } else {
+                b"HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\n\r\ndata"
+            })
+            .unwrap();
+        // Until the router closes the connection.
+        has_next(&socket);
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut stream = router.connect();
+    stream.write_all(GET).unwrap();
+    read_until(&mut stream, "data");
+    let mut tunnel = router.connect();
+    tunnel.write_all(b"GET / HTTP/1.1\r\nHost: a.localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").unwrap();
+    read_until(&mut tunnel, "data");
+
+    router.publish(vec![web(1, 1, port, LifeStage::Draining)]);
+
+    router.drains(1).recv().unwrap();
+}
+
+#[test]
+fn s16_1_a_dyno_that_refuses_is_left_out_for_a_while() {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        while has_next(&socket) {
+            sender.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, closed_port(), LifeStage::Up), web(2, 2, port, LifeStage::Up)]);
+
+    let mut client = router.connect();
+    for _ in 0..50 {
+        client.write_all(GET).unwrap();
+        assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+
+    assert_eq!(requests.try_iter().count(), 50);
+    assert!(router.log_when(50).iter().all(|line| line.starts_with("GET /a 200 web.2 ")), "{:?}", router.log());
+}
+
+#[test]
+fn s16_3_a_dyno_that_has_just_crashed_does_not_fail_requests() {
+    let port = dyno(says("hi"));
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, closed_port(), LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+    router.until("the dyno has refused", |router| router.quarantine.borrow().until(1, router.now()).is_some());
+
+    router.publish(vec![web(1, 1, 1, LifeStage::Backoff)]);
+    router.publish(vec![web(1, 2, port, LifeStage::Up)]);
+
+    read_until(&mut client, "\r\n\r\nhi");
+}

@@ -1,0 +1,210 @@
+//! What a client must not send, and how long it may take (S16.4, S16.6).
+
+use super::*;
+
+const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Lets the clock of the router jump to its next deadline.
+fn let_time_pass(router: &TestRouter) {
+    router.ask(|_| tokio::time::pause());
+}
+
+#[test]
+fn s16_6_requests_before_a_malformed_one_are_answered_first() {
+    let (go, told) = mpsc::channel();
+    let (came, coming) = mpsc::channel();
+    let told = Mutex::new(told);
+    let port = dyno(move |mut socket| {
+        while has_next(&socket) {
+            came.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+            told.lock().unwrap().recv().unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    let mut client = router.connect();
+    let bad = "POST /b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    client.write_all([GET, GET, bad].concat().as_bytes()).unwrap();
+    for _ in 0..2 {
+        assert!(coming.recv().unwrap().starts_with("GET /a "));
+        go.send(()).unwrap();
+    }
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).unwrap();
+
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").filter_map(|answer| answer.get(..3)).collect();
+    assert_eq!(statuses, ["200", "200", "400"], "{answers}");
+    assert!(coming.try_recv().is_err());
+    let lines = router.log_when(3);
+    assert!(lines[2].starts_with("POST /b 400 "), "{lines:?}");
+}
+
+#[test]
+fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
+    let (sender, connections) = mpsc::channel();
+    let port = dyno(move |_| sender.send(()).unwrap());
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    let mut statuses = Vec::new();
+    for head in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
+        "GET /\r\n\r\n",
+        "GET / HTTP/1.1\nHost: localhost\n\n",
+        "\x16\x03\x01\x02\x00\x01",
+    ] {
+        let mut client = router.connect();
+        client.write_all(head.as_bytes()).unwrap();
+        statuses.push(read_until(&mut client, "\r\n\r\n").get(9..12).unwrap().to_owned());
+    }
+
+    assert_eq!(statuses, ["400", "400", "421", "421", "421", "501", "417", "400", "400", "400"]);
+    assert!(connections.try_recv().is_err());
+    assert_eq!(router.log_when(10).len(), 10);
+}
+
+#[test]
+fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
+    let router = TestRouter::start();
+    let mut client = router.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
+    router.until("the head has begun", |router| router.clients.any(|client| client.is_in_head()));
+
+    let_time_pass(&router);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+}
+
+#[test]
+fn s16_6_an_idle_client_is_closed_without_a_word() {
+    let port = dyno(says("hi"));
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    read_until(&mut client, "\r\n\r\nhi");
+
+    let_time_pass(&router);
+
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    assert_eq!(router.ask(|router| router.clients.len()), 0);
+}
+
+#[test]
+fn s16_6_an_idle_connection_to_a_dyno_is_closed_after_90_s() {
+    let (sender, closed) = mpsc::channel();
+    let say = says("hi");
+    let port = dyno(move |socket| {
+        say(socket);
+        sender.send(()).unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    read_until(&mut client, "\r\n\r\nhi");
+    let began = router.ask(|_| tokio::time::Instant::now());
+
+    let_time_pass(&router);
+    closed.recv().unwrap();
+
+    let passed = router.ask(move |_| began.elapsed());
+    assert!(passed >= Duration::from_secs(89), "{passed:?}");
+}
+
+/// A dyno that answers nothing, and says when a request has come.
+fn silent() -> (u16, mpsc::Receiver<()>) {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        sender.send(()).unwrap();
+        let _ = socket.read(&mut [0]);
+    });
+    (port, requests)
+}
+
+#[test]
+fn s16_4_a_dyno_that_is_silent_for_30_s_is_h12() {
+    let (port, requests) = silent();
+    let router = TestRouter::with_rules(|rules| rules.enforces_timeouts = true);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    requests.recv().unwrap();
+
+    let_time_pass(&router);
+
+    assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+    let line = router.log_when(1);
+    assert!(line[0].starts_with("GET /a 503 web.1 30s "), "{line:?}");
+    assert!(line[0].ends_with(" H12 Request timeout"), "{line:?}");
+}
+
+#[test]
+fn s16_4_without_the_option_a_slow_request_is_only_announced() {
+    let (port, requests) = silent();
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    requests.recv().unwrap();
+
+    let_time_pass(&router);
+
+    assert_eq!(router.log_when(1), ["GET /a has taken 30 s: Heroku would have answered H12"]);
+    router.ask(|_| tokio::time::resume());
+    client.set_nonblocking(true).unwrap();
+    assert!(client.read(&mut [0]).is_err(), "the request goes on");
+}
+
+#[test]
+fn s16_4_an_answer_that_is_silent_for_55_s_is_cut_with_h15() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhalf",
+    ] {
+        let port = dyno(move |mut socket| {
+            read_until(&mut socket, "\r\n\r\n");
+            socket.write_all(answer.as_bytes()).unwrap();
+            let _ = socket.read(&mut [0]);
+        });
+        let router = TestRouter::with_rules(|rules| rules.enforces_timeouts = true);
+        router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+        let mut client = router.connect();
+        client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").unwrap();
+        read_until(&mut client, "half");
+
+        let_time_pass(&router);
+
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
+        let line = router.log_when(1);
+        assert!(line[0].starts_with("GET /a 503 web.1 55s "), "{line:?}");
+        assert!(line[0].ends_with(" H15 Idle connection"), "{line:?}");
+    }
+}
+
+#[test]
+fn s16_4_an_upload_that_stops_for_55_s_is_cut_with_h28() {
+    let (port, requests) = silent();
+    let router = TestRouter::with_rules(|rules| rules.enforces_timeouts = true);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+    requests.recv().unwrap();
+
+    let_time_pass(&router);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+
+    assert!(router.log_when(1)[0].ends_with(" H28 Client Connection Idle"), "{:?}", router.log());
+}

@@ -1,0 +1,179 @@
+//! Dynos that do not answer as they should (S16.3, S16.5).
+
+use super::*;
+
+fn get(router: &TestRouter) -> String {
+    router.exchange("GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+fn post(router: &TestRouter) -> String {
+    router.exchange("POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+}
+
+/// A dyno that answers each connection with these bytes and closes it. Also counts the requests.
+fn answers(bytes: &'static [u8]) -> (u16, mpsc::Receiver<String>) {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        sender.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+        socket.write_all(bytes).unwrap();
+    });
+    (port, requests)
+}
+
+#[test]
+fn s16_3_a_get_that_a_kept_connection_loses_is_sent_once_more() {
+    let connections = std::sync::atomic::AtomicU32::new(0);
+    let port = dyno(move |mut socket| {
+        let is_first = connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        read_until(&mut socket, "\r\n\r\n");
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
+        if is_first {
+            // The next request arrives, and the connection is closed without an answer.
+            read_until(&mut socket, "\r\n\r\n");
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert!(get(&router).ends_with("\r\n\r\nhi"));
+    assert!(get(&router).ends_with("\r\n\r\nhi"));
+
+    assert_eq!(router.log_when(2).len(), 2);
+}
+
+#[test]
+fn s16_3_a_request_that_two_dynos_have_lost_fails() {
+    let (port, requests) = answers(b"");
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert!(get(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+
+    assert_eq!(requests.try_iter().count(), 2);
+    let line = router.log_when(1);
+    assert!(line[0].starts_with("GET /a 503 web.1 ") && line[0].ends_with(" H13 Connection closed without response"));
+}
+
+#[test]
+fn s16_3_a_post_reaches_a_dyno_at_most_once() {
+    let (port, requests) = answers(b"");
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert!(post(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+
+    assert_eq!(requests.try_iter().count(), 1);
+    assert!(router.log_when(1)[0].ends_with(" H13 Connection closed without response"), "{:?}", router.log());
+}
+
+#[test]
+fn s16_5_an_answer_that_is_not_http_is_h17() {
+    let (port, requests) = answers(b"SSH-2.0-OpenSSH\r\n");
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert!(get(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+
+    assert_eq!(requests.try_iter().count(), 1);
+    assert!(router.log_when(1)[0].ends_with(" H17 Poorly formatted HTTP response"), "{:?}", router.log());
+}
+
+#[test]
+fn s16_5_an_answer_that_stops_is_cut_off_and_h18() {
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+    for bytes in [&b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf"[..], chunked] {
+        let (port, requests) = answers(bytes);
+        let router = TestRouter::start();
+        router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+        let answer = get(&router);
+
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("half"), "{answer}");
+        assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
+        assert_eq!(requests.try_iter().count(), 1);
+        let line = router.log_when(1);
+        assert!(line[0].starts_with("GET /a 200 web.1 "), "{line:?}");
+        assert!(line[0].ends_with(" 4B H18 Server Request Interrupted"), "{line:?}");
+    }
+}
+
+#[test]
+fn s16_5_an_endless_head_is_h25() {
+    let port = dyno(|mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        let line = format!("x: {}\r\n", "a".repeat(10_000));
+        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\n");
+        while socket.write_all(line.as_bytes()).is_ok() {}
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert!(get(&router).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+
+    assert!(router.log_when(1)[0].ends_with(" H25 HTTP restriction: oversized header"), "{:?}", router.log());
+}
+
+#[test]
+fn s16_5_a_refused_connection_is_h21() {
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, closed_port(), LifeStage::Up)]);
+
+    assert!(get(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+
+    assert!(router.log_when(1)[0].ends_with(" H21 Backend connection refused"), "{:?}", router.log());
+}
+
+#[test]
+fn s16_5_without_dynos_the_answer_is_h10_or_h14() {
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, 1, LifeStage::Crashed)]);
+    get(&router);
+    router.publish(Vec::new());
+    get(&router);
+
+    assert_eq!(router.log_when(2), ["GET /a 503 H10 App crashed", "GET /a 503 H14 No web processes running"]);
+}
+
+#[test]
+fn s16_5_a_client_that_leaves_is_h27_and_the_dyno_learns_it() {
+    let (sender, ended) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        sender.send(()).unwrap();
+        sender.send(assert_eq!(socket.read(&mut [0]).unwrap_or_default(), 0)).unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    ended.recv().unwrap();
+
+    drop(client);
+
+    ended.recv().unwrap();
+    let line = router.log_when(1);
+    assert!(line[0].starts_with("GET /slow 499 web.1 "), "{line:?}");
+    assert!(line[0].ends_with(" H27 Client Request Interrupted"), "{line:?}");
+}
+
+#[test]
+fn s16_5_a_broken_upload_is_no_fault_of_the_dyno() {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        sender.send(read_until(&mut socket, "\r\n\r\n3\r\nabc\r\n")).unwrap();
+        let _ = socket.read(&mut [0]);
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(b"PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").unwrap();
+    requests.recv().unwrap();
+
+    client.write_all(b"zz\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+    assert_eq!(router.log_when(1).len(), 1);
+    assert!(router.log()[0].starts_with("PUT /a 400 web.1 "), "{:?}", router.log());
+}

@@ -1,0 +1,121 @@
+//! What options and `.foreman` decide about the router (S16).
+
+use core::net::IpAddr;
+use std::time::Duration;
+
+use crate::app::{ForemanFile, RouterPort};
+use crate::cli::{RouterArgs, Seconds};
+use crate::error::Error;
+
+/// How long a request waits for a dyno.
+const HOLD: Duration = Duration::from_secs(30);
+
+/// The same on the platform.
+const HEROKU_HOLD: Duration = Duration::from_secs(75);
+
+/// How long a requested stop waits for requests.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What options and `.foreman` decide about the router.
+#[derive(Debug, Default)]
+pub(crate) struct RouterSettings {
+    /// None: there is no router.
+    pub(crate) requested: Option<RequestedRouter>,
+    /// An option that has no effect, because there is no router.
+    unused_option: Option<&'static str>,
+}
+
+/// A router, if the app may have one.
+#[derive(Debug)]
+pub(crate) struct RequestedRouter {
+    /// Where it listens.
+    pub(crate) port: RouterPort,
+    /// How long a request waits while no dyno is up but one is starting.
+    pub(crate) hold: Duration,
+    /// How long a requested stop waits for the requests of a dyno.
+    pub(crate) drain: Duration,
+    /// Whether the time-outs of the platform end a request.
+    pub(crate) enforces_timeouts: bool,
+    /// Names that reach the app besides those below `localhost`.
+    pub(crate) hosts: Vec<String>,
+    /// Addresses on which it listens besides the loopback ones.
+    pub(crate) bind: Vec<IpAddr>,
+}
+
+impl RouterSettings {
+    /// The options win over `.foreman`.
+    pub(super) fn new(args: &RouterArgs, heroku: bool, file: &ForemanFile) -> Self {
+        let of_file = file.router.as_ref().and_then(|setting| setting.value).filter(|_| !args.no_router);
+        let port = args.router.or(of_file);
+        let given = [
+            ("--router-hold", args.router_hold.is_some()),
+            ("--router-drain", args.router_drain.is_some()),
+            ("--router-timeout", args.router_timeout),
+            ("--hosts", !args.hosts.is_empty()),
+            ("--bind", !args.bind.is_empty()),
+        ];
+        let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
+        let requested = port.map(|port| RequestedRouter {
+            port,
+            hold: seconds(args.router_hold, if heroku { HEROKU_HOLD } else { HOLD }),
+            drain: seconds(args.router_drain, DRAIN),
+            enforces_timeouts: args.router_timeout || heroku,
+            hosts: args.hosts.clone(),
+            bind: args.bind.clone(),
+        });
+        let unused_option = given.iter().find(|(_, is_given)| *is_given && port.is_none()).map(|(option, _)| *option);
+        Self { requested, unused_option }
+    }
+
+    /// Where it listens. None: there is no router.
+    pub(crate) fn port(&self) -> Option<RouterPort> {
+        self.requested.as_ref().map(|router| router.port)
+    }
+
+    /// Whether each option has an effect.
+    ///
+    /// # Errors
+    /// Status 2: one has none.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(option) = self.unused_option else { return Ok(()) };
+        let fact = format!("`{option}` has no effect without a router");
+        Err(Error::usage(fact, format!("add `--router`, or leave out `{option}`")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Setting;
+
+    fn file(value: Option<RouterPort>) -> ForemanFile {
+        ForemanFile { router: Some(Setting { value, line: 1 }), ..ForemanFile::default() }
+    }
+
+    #[test]
+    fn s16_1_an_option_wins_over_the_file() {
+        let with = |args: &RouterArgs, value| RouterSettings::new(args, false, &file(value)).port();
+        let (none, at) = (RouterArgs::default(), Some(RouterPort::At(8_080)));
+        let base = RouterArgs { router: Some(RouterPort::Base), ..RouterArgs::default() };
+        let off = RouterArgs { no_router: true, ..RouterArgs::default() };
+
+        assert_eq!((with(&none, at), with(&none, None)), (at, None));
+        assert_eq!((with(&base, at), with(&base, None)), (base.router, base.router));
+        assert_eq!((with(&off, at), with(&off, None)), (None, None));
+    }
+
+    #[test]
+    fn s16_3_the_times_have_defaults_and_those_of_the_platform() {
+        let times = |args: &RouterArgs, heroku| {
+            let settings =
+                RouterSettings::new(args, heroku, &file(Some(RouterPort::Base))).requested.expect("a router");
+            (settings.hold.as_secs(), settings.drain.as_secs(), settings.enforces_timeouts)
+        };
+        let seconds = |seconds| Some(Seconds(Duration::from_secs(seconds)));
+        let given = RouterArgs { router_hold: seconds(1), router_drain: seconds(0), ..RouterArgs::default() };
+
+        assert_eq!(times(&RouterArgs::default(), false), (30, 5, false));
+        assert_eq!(times(&RouterArgs::default(), true), (75, 5, true));
+        assert_eq!(times(&given, true), (1, 0, true));
+    }
+}
