@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 6] = [
     (".env", "Config vars, one KEY=VALUE per line. They override the variables of the shell."),
     (
         ".foreman",
-        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout, app, after, watch, timestamp, color. Options override them.",
+        "Defaults of options: port, formation, concurrency, procfile, env, root, timeout, app, after, watch, router, timestamp, color. Options override them.",
     ),
     (".dynoignore", "Files that --watch leaves out, in the format of .gitignore, which it reads as well."),
     (
@@ -46,10 +46,11 @@ const ENVIRONMENT: [(&str, &str); 9] = [
 ];
 
 /// Variables that each dyno gets (S3.1).
-const DYNO_ENVIRONMENT: [(&str, &str); 7] = [
+const DYNO_ENVIRONMENT: [(&str, &str); 8] = [
     ("PORT", "The port to listen on: base + 100 × position in the Procfile + (index − 1)."),
     ("DYNO, PS", "The name of the dyno, such as web.1."),
     ("DYNO_APP", "The name of the app."),
+    ("DYNO_URL", "The address of the app: that of its router, or of web.1, unless set already."),
     (
         "WEB_PORT, WEB_URL",
         "The port and the address of web.1, and such a pair for each type of --ready, unless set already.",

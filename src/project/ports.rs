@@ -94,7 +94,7 @@ pub(crate) fn assign(
         findings.refuse(&Error::usage(fact, "leave it out, or name the base, such as `-p 5000`"));
         return None;
     }
-    let router = settings.router.port.filter(|_| !files.places.dialect.is_of_another_tool());
+    let router = settings.router.port().filter(|_| !files.places.dialect.is_of_another_tool());
     if router == Some(RouterPort::Base) && step == Some(0) {
         let fact = "with `--port-step 0` the router and the dynos would share one port";
         findings.refuse(&Error::usage(fact, "give the router a port of its own, such as `--router=8080`"));

@@ -14,6 +14,8 @@ pub struct Backend {
     pub port: u16,
     /// Its state.
     pub state: BackendState,
+    /// Whether its run has been seen listening. Most process types are up before that (S6.2).
+    pub listens: bool,
 }
 
 /// What a dyno means for requests.
@@ -47,7 +49,7 @@ impl Backends {
         let is_meant = |row: &&Row| row.role == DynoRole::Formation && row.dyno.process_type == *process_type;
         let backend = |row: &Row| {
             let (dyno, port) = (row.dyno.clone(), row.port?);
-            Some(Backend { dyno, run: row.run, port, state: BackendState::new(row) })
+            Some(Backend { dyno, run: row.run, port, state: BackendState::new(row), listens: row.life.listens })
         };
         Self(snapshot.rows.iter().filter(is_meant).filter_map(backend).collect())
     }
@@ -121,7 +123,7 @@ pub(super) mod tests {
             run,
             restarts: 0,
             last_exit: None,
-            life: DynoLife { stage, ..DynoLife::default() },
+            life: DynoLife { stage, listens: true, ..DynoLife::default() },
         }
     }
 

@@ -6,6 +6,8 @@ use super::{Backend, BackendState, Backends, HCode, Quarantine, RouterRules};
 
 /// How long a request waits for a change after each dyno has refused it. A dyno whose end has not been noticed yet refuses.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long a request waits before it tries a dyno again that has never been seen listening.
+const RETRY: Duration = Duration::from_millis(100);
 /// On the platform, how many requests may be in flight for each dyno.
 const MOST_IN_FLIGHT: usize = 200;
 
@@ -55,26 +57,35 @@ impl Backends {
         }
         let deadline = request.arrived.saturating_add(rules.hold);
         let is_up = |backend: &&Backend| backend.state == BackendState::Up;
-        let is_free =
-            |backend: &&Backend| !request.tried.contains(&backend.run) && quarantine.until(backend.run, now).is_none();
+        let was_tried = |backend: &Backend| request.tried.contains(&backend.run);
+        // It is probably starting: most process types are up before they listen.
+        let is_new = |backend: &Backend| !backend.listens && !quarantine.has_accepted(backend.run);
+        // When the request may try it. None: not again.
+        let free_at = |backend: &Backend| match (was_tried(backend), is_new(backend)) {
+            (true, true) => Some(request.last_try.saturating_add(RETRY)),
+            (true, false) => None,
+            (false, true) => Some(now),
+            (false, false) => Some(quarantine.until(backend.run, now).unwrap_or(now)),
+        };
+        let is_free = |backend: &&Backend| {
+            free_at(backend).is_some_and(|at| at <= now) && (now < deadline || !was_tried(backend))
+        };
         let free: Vec<&Backend> = self.0.iter().filter(is_up).filter(is_free).collect();
         if let Some(backend) = pick(&free, random) {
             return Choice::Send(backend.clone());
         }
-        let is_up_again =
-            |backend: &Backend| quarantine.until(backend.run, now).filter(|_| !request.tried.contains(&backend.run));
-        let next = self.0.iter().filter(is_up).filter_map(is_up_again).min();
+        let next = self.0.iter().filter(is_up).filter_map(free_at).min();
+        let refused = if request.was_refused { HCode::H21 } else { HCode::H19 };
         let is_coming = self.0.iter().any(|backend| backend.state.is_coming());
         let (until, code) = if is_coming {
             (next.unwrap_or(deadline), HCode::H20)
         } else if self.up() == 0 {
             return Choice::Refuse(self.why_none());
         } else if let Some(next) = next {
-            (next, HCode::H99)
+            (next, if request.tried.is_empty() { HCode::H99 } else { refused })
         } else {
             // All that are up have refused this request.
-            let code = if request.was_refused { HCode::H21 } else { HCode::H19 };
-            (request.last_try.saturating_add(SETTLE), code)
+            (request.last_try.saturating_add(SETTLE), refused)
         };
         let until = until.min(deadline);
         if now < until { Choice::Hold { until } } else { Choice::Refuse(code) }
@@ -247,6 +258,27 @@ mod tests {
         let impatient = RouterRules { hold: Duration::ZERO, ..rules(false) };
         let choice = two.choose(&request, &quarantine, &impatient, at(2000), 0);
         assert_eq!(choice, Choice::Refuse(HCode::H99));
+    }
+
+    // Only `--ready` types, and `web` if something depends on it, are up no sooner than they listen (S6.2).
+    #[test]
+    fn s16_3_a_dyno_that_has_never_listened_is_tried_until_the_hold_is_over() {
+        let new = Backends(vec![Backend { listens: false, ..backends(&[LifeStage::Up]).0[0].clone() }]);
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(1, at(0));
+        // A quarantine is for dynos that have listened.
+        assert_eq!(sent_to(choose(&new, &ChoiceInput::default(), &quarantine, at(1))), Some(1));
+        let request = refused_by(&[1], 1);
+        assert_eq!(choose(&new, &request, &quarantine, at(1)), Choice::Hold { until: at(101) });
+        assert_eq!(sent_to(choose(&new, &request, &quarantine, at(101))), Some(1));
+        let late = refused_by(&[1, 1, 1], 29_950);
+        assert_eq!(choose(&new, &late, &quarantine, at(29_950)), Choice::Hold { until: at(30_000) });
+        assert_eq!(choose(&new, &late, &quarantine, at(30_000)), Choice::Refuse(HCode::H21));
+        assert_eq!(choose(&new, &late, &quarantine, at(40_000)), Choice::Refuse(HCode::H21));
+        // Once it has accepted a connection, it is like any other.
+        quarantine.accepted(1);
+        assert_eq!(choose(&new, &request, &quarantine, at(1)), Choice::Hold { until: at(1001) });
+        assert_eq!(choose(&new, &request, &quarantine, at(1001)), Choice::Refuse(HCode::H21));
     }
 
     #[test]

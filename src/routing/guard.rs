@@ -12,6 +12,8 @@ mod random;
 mod request_line;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod with_hyper;
 
 use memchr::{memchr, memchr2};
 

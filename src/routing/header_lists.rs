@@ -34,18 +34,18 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Adds an element at the end of a list, and makes it one line.
-pub(super) fn append_element(headers: &mut HeaderMap, name: &HeaderName, element: &str) {
+pub(super) fn append_element(headers: &mut HeaderMap, name: &HeaderName, element: HeaderValue) {
+    if !headers.contains_key(name) {
+        headers.insert(name, element);
+        return;
+    }
     let mut bytes = Vec::new();
-    for value in headers.get_all(name) {
-        if !value.as_bytes().is_empty() {
-            bytes.extend_from_slice(value.as_bytes());
-            bytes.extend_from_slice(b", ");
-        }
+    for value in headers.get_all(name).iter().filter(|value| !value.as_bytes().is_empty()) {
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b", ");
     }
     bytes.extend_from_slice(element.as_bytes());
-    if let Ok(value) = HeaderValue::from_bytes(&bytes) {
-        headers.insert(name.clone(), value);
-    }
+    headers.insert(name, HeaderValue::try_from(bytes).unwrap_or(element));
 }
 
 /// Makes equal lines of `Content-Length` one. False: they differ, or one is not a number.

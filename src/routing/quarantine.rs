@@ -1,15 +1,20 @@
 //! Dynos that have refused a connection get no requests for a while (S16.1).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How long such a dyno is left out.
 const LEFT_OUT: Duration = Duration::from_secs(5);
 
+/// How many runs that have accepted a connection are remembered. Without that they would only be tried more often.
+const MOST_ACCEPTED: usize = 1024;
+
 /// The runs that are left out. Times are on a clock that never jumps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quarantine {
     until: HashMap<u64, Duration>,
+    /// The runs that have accepted a connection.
+    accepted: HashSet<u64>,
 }
 
 impl Quarantine {
@@ -19,11 +24,19 @@ impl Quarantine {
         self.until.insert(run, now.saturating_add(LEFT_OUT));
     }
 
-    /// The run has accepted a connection after all.
+    /// The run has accepted a connection.
     pub fn accepted(&mut self, run: u64) {
-        if !self.until.is_empty() {
-            self.until.remove(&run);
+        self.until.remove(&run);
+        if self.accepted.len() >= MOST_ACCEPTED {
+            self.accepted.clear();
         }
+        self.accepted.insert(run);
+    }
+
+    /// Whether the run has ever accepted a connection.
+    #[must_use]
+    pub fn has_accepted(&self, run: u64) -> bool {
+        self.accepted.contains(&run)
     }
 
     /// Until when the run is left out. None: it is not.
@@ -46,16 +59,20 @@ mod tests {
         assert_eq!(quarantine.until(7, at(5999)), Some(at(6000)));
         assert_eq!(quarantine.until(7, at(6000)), None);
         assert_eq!(quarantine.until(8, at(1000)), None);
+        assert!(!quarantine.has_accepted(7));
         quarantine.accepted(7);
+        assert!(quarantine.has_accepted(7));
         assert_eq!(quarantine.until(7, at(1000)), None);
     }
 
     #[test]
     fn what_is_over_is_forgotten() {
         let mut quarantine = Quarantine::default();
-        for run in 0..1000 {
+        for run in 0..3000 {
             quarantine.refused(run, Duration::from_secs(run * 10));
+            quarantine.accepted(run + 1_000_000);
         }
         assert_eq!(quarantine.until.len(), 1);
+        assert!(quarantine.accepted.len() <= MOST_ACCEPTED);
     }
 }

@@ -72,11 +72,12 @@ impl Rejection {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
+            Self::Connect => 405,
             Self::LongTarget => 414,
             Self::Expect => 417,
             Self::Misdirected => 421,
             Self::LongHead => 431,
-            Self::Connect | Self::TransferCoding => 501,
+            Self::TransferCoding => 501,
             Self::Version => 505,
             Self::Loop => 508,
             Self::Tls
@@ -108,6 +109,7 @@ impl Rejection {
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self.status() {
+            405 => "Method Not Allowed",
             414 => "URI Too Long",
             417 => "Expectation Failed",
             421 => "Misdirected Request",
@@ -117,6 +119,12 @@ impl Rejection {
             508 => "Loop Detected",
             _ => "Bad Request",
         }
+    }
+
+    /// The value of `Allow`, which an answer with 405 must have (RFC 9110, section 15.5.6).
+    #[must_use]
+    pub fn allow(self) -> Option<&'static str> {
+        (self == Self::Connect).then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
     }
 }
 

@@ -17,6 +17,9 @@ use super::{HostName, Rejection, RouterRules};
 /// How often a request may pass through the router. An app that asks a second app, or itself once, is not a loop.
 const MOST_PASSES: usize = 5;
 
+/// How many headers a request gets.
+const ADDED_HEADERS: usize = 6;
+
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -113,15 +116,18 @@ impl RequestRules {
 
     /// Adds what the platform's router adds. Returns the id of the request.
     fn add_headers(&self, headers: &mut HeaderMap, client: IpAddr, unix_ms: u64, random: u128) -> String {
-        let request_id = kept_id(headers.get_all(&X_REQUEST_ID)).unwrap_or_else(|| new_id(random));
+        headers.reserve(ADDED_HEADERS);
+        let request_id = kept_id(&headers.get_all(&X_REQUEST_ID)).unwrap_or_else(|| new_id(random));
         if let Ok(value) = HeaderValue::from_str(&request_id) {
-            headers.insert(X_REQUEST_ID.clone(), value);
+            headers.insert(&X_REQUEST_ID, value);
         }
-        append_element(headers, &X_FORWARDED_FOR, &client.to_canonical().to_string());
-        headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static("http"));
-        headers.insert(X_FORWARDED_PORT.clone(), HeaderValue::from(self.port));
-        headers.insert(X_REQUEST_START.clone(), HeaderValue::from(unix_ms));
-        append_element(headers, &header::VIA, self.via());
+        if let Ok(address) = HeaderValue::try_from(client.to_canonical().to_string()) {
+            append_element(headers, &X_FORWARDED_FOR, address);
+        }
+        headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+        headers.insert(&X_FORWARDED_PORT, HeaderValue::from(self.port));
+        headers.insert(&X_REQUEST_START, HeaderValue::from(unix_ms));
+        append_element(headers, &header::VIA, HeaderValue::from_static(self.via()));
         request_id
     }
 

@@ -19,8 +19,17 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// What options and `.foreman` decide about the router.
 #[derive(Debug, Default)]
 pub(crate) struct RouterSettings {
-    /// Where it listens. None: there is no router.
-    pub(crate) port: Option<RouterPort>,
+    /// None: there is no router.
+    pub(crate) requested: Option<RequestedRouter>,
+    /// An option that has no effect, because there is no router.
+    unused_option: Option<&'static str>,
+}
+
+/// A router, if the app may have one.
+#[derive(Debug)]
+pub(crate) struct RequestedRouter {
+    /// Where it listens.
+    pub(crate) port: RouterPort,
     /// How long a request waits while no dyno is up but one is starting.
     pub(crate) hold: Duration,
     /// How long a requested stop waits for the requests of a dyno.
@@ -31,8 +40,6 @@ pub(crate) struct RouterSettings {
     pub(crate) hosts: Vec<String>,
     /// Addresses on which it listens besides the loopback ones.
     pub(crate) bind: Vec<IpAddr>,
-    /// An option that has no effect, because there is no router.
-    unused_option: Option<&'static str>,
 }
 
 impl RouterSettings {
@@ -48,15 +55,21 @@ impl RouterSettings {
             ("--bind", !args.bind.is_empty()),
         ];
         let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
-        Self {
+        let requested = port.map(|port| RequestedRouter {
             port,
             hold: seconds(args.router_hold, if heroku { HEROKU_HOLD } else { HOLD }),
             drain: seconds(args.router_drain, DRAIN),
             enforces_timeouts: args.router_timeout || heroku,
             hosts: args.hosts.clone(),
             bind: args.bind.clone(),
-            unused_option: given.iter().find(|(_, is_given)| *is_given && port.is_none()).map(|(option, _)| *option),
-        }
+        });
+        let unused_option = given.iter().find(|(_, is_given)| *is_given && port.is_none()).map(|(option, _)| *option);
+        Self { requested, unused_option }
+    }
+
+    /// Where it listens. None: there is no router.
+    pub(crate) fn port(&self) -> Option<RouterPort> {
+        self.requested.as_ref().map(|router| router.port)
     }
 
     /// Whether each option has an effect.
@@ -81,7 +94,7 @@ mod tests {
 
     #[test]
     fn s16_1_an_option_wins_over_the_file() {
-        let with = |args: &RouterArgs, value| RouterSettings::new(args, false, &file(value)).port;
+        let with = |args: &RouterArgs, value| RouterSettings::new(args, false, &file(value)).port();
         let (none, at) = (RouterArgs::default(), Some(RouterPort::At(8_080)));
         let base = RouterArgs { router: Some(RouterPort::Base), ..RouterArgs::default() };
         let off = RouterArgs { no_router: true, ..RouterArgs::default() };
@@ -94,7 +107,8 @@ mod tests {
     #[test]
     fn s16_3_the_times_have_defaults_and_those_of_the_platform() {
         let times = |args: &RouterArgs, heroku| {
-            let settings = RouterSettings::new(args, heroku, &ForemanFile::default());
+            let settings =
+                RouterSettings::new(args, heroku, &file(Some(RouterPort::Base))).requested.expect("a router");
             (settings.hold.as_secs(), settings.drain.as_secs(), settings.enforces_timeouts)
         };
         let seconds = |seconds| Some(Seconds(Duration::from_secs(seconds)));

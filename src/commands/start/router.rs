@@ -9,7 +9,7 @@ use crate::error::{Error, Status};
 use crate::project::reason;
 use crate::routing::RouterRules;
 use crate::runtime::{self, RouterStart};
-use crate::settings::{RouterSettings, Settings};
+use crate::settings::Settings;
 use crate::supervisor::Policy;
 
 /// A router whose sockets are open, or why they are not.
@@ -21,8 +21,7 @@ pub(super) struct OpenedRouter {
 impl OpenedRouter {
     /// Listens on this port. None: there is no router. `app`: the name of the app.
     pub(super) fn open(port: Option<u16>, app: String, settings: &Settings) -> Option<Self> {
-        let port = port?;
-        let router = &settings.router;
+        let (port, router) = (port?, settings.router.requested.as_ref()?);
         let rules = RouterRules {
             app,
             port,
@@ -32,7 +31,7 @@ impl OpenedRouter {
             enforces_timeouts: router.enforces_timeouts,
             is_platform: settings.life.heroku,
         };
-        Some(Self { listeners: listen(port, router), rules })
+        Some(Self { listeners: listen(port, &router.bind), rules })
     }
 
     /// What the supervisor must know about it.
@@ -53,9 +52,9 @@ impl OpenedRouter {
 }
 
 /// Listens on the loopback addresses, and on those of `--bind`.
-fn listen(port: u16, settings: &RouterSettings) -> io::Result<Vec<TcpListener>> {
+fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    for address in addresses(&settings.bind) {
+    for address in addresses(others) {
         match TcpListener::bind((address, port)) {
             Ok(listener) => listeners.push(listener),
             // This machine has no IPv6.

@@ -1,6 +1,6 @@
 //! A body in chunks (RFC 9112, section 7.1).
 
-use super::head::{field, is_blank, is_in_value};
+use super::head::{field, is_blank, is_value};
 use crate::routing::Rejection;
 
 /// The longest line with the size of a chunk, and the most bytes of all extensions of a body. The HTTP library has a limit of
@@ -109,7 +109,7 @@ fn size(line: &[u8]) -> Option<(u64, usize)> {
     // A blank is allowed before the `;`, not in place of an extension.
     let first = extension.iter().find(|byte| !is_blank(**byte));
     let is_extension = extension.is_empty() || first == Some(&b';');
-    if !is_extension || !extension.iter().copied().all(is_in_value) {
+    if !is_extension || !is_value(extension) {
         return None;
     }
     Some((u64::from_str_radix(std::str::from_utf8(number).ok()?, 16).ok()?, extension.len()))

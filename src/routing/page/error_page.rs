@@ -151,7 +151,7 @@ impl ErrorPage {
 
 impl PageDyno {
     fn new(row: &Row) -> Self {
-        let stage = match (row.life.stage, &row.not_up) {
+        let words = match (row.life.stage, &row.not_up) {
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, Some(why)) => format!("starting: {why}"),
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, None) => "starting".to_owned(),
             (LifeStage::Up, _) => "up".to_owned(),
@@ -162,8 +162,8 @@ impl PageDyno {
             (LifeStage::Down, _) => "down".to_owned(),
         };
         let state = match &row.prevented {
-            Some(prevented) => format!("{stage}: {prevented}"),
-            None => stage,
+            Some(prevented) => format!("{words}: {prevented}"),
+            None => words,
         };
         Self { name: row.dyno.to_string(), state, last_exit: row.last_exit.map(ended) }
     }

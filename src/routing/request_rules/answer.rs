@@ -41,7 +41,7 @@ impl RequestRules {
         if self.is_platform && !head.headers.contains_key(header::SERVER) {
             head.headers.insert(header::SERVER, HeaderValue::from_static("Heroku"));
         }
-        append_element(&mut head.headers, &header::VIA, self.via());
+        append_element(&mut head.headers, &header::VIA, HeaderValue::from_static(self.via()));
         head.version = Version::HTTP_11;
         Ok(())
     }
