@@ -49,7 +49,7 @@ struct Reached {
 /// Why a dyno has not answered.
 enum Lost {
     /// It has received nothing of the request.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     /// It may have received the request, but has not begun to answer.
     Silent(HCode),
     /// It has begun to answer, or its time has run out.
@@ -88,10 +88,11 @@ impl Router {
         let unix_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let random = (u128::from(self.random()) << 64) | u128::from(self.random());
         let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
-        match route(&prepared.host, &self.app.borrow()) {
-            RouteTarget::Misdirected => Err(Rejection::Misdirected),
-            target => Ok(Routed { head: prepared, target, takes_interim }),
+        let target = route(&prepared.host, &self.app.borrow());
+        if target == RouteTarget::Misdirected {
+            return Err(Rejection::Misdirected);
         }
+        Ok(Routed { head: prepared, target, takes_interim })
     }
 
     /// Sends the request to one dyno after another, until one answers.
@@ -116,11 +117,11 @@ impl Router {
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(Lost::Unsent(unsent)) if !is_new => request = unsent,
+                Err(Lost::Unsent(unsent)) if !is_new => request = *unsent,
                 // It has accepted the connection only to close it.
                 Err(Lost::Unsent(unsent)) => {
                     let Some(_) = copied.take() else { return Err(HCode::H13) };
-                    request = unsent;
+                    request = *unsent;
                 }
                 Err(Lost::Final(code)) => return Err(code),
                 Err(Lost::Silent(code)) => {
@@ -204,7 +205,7 @@ impl Router {
             Ok(answer) => Ok((answer, reached)),
             Err(mut error) => {
                 if let Some(unsent) = error.take_message() {
-                    return Err(Lost::Unsent(unsent));
+                    return Err(Lost::Unsent(Box::new(unsent)));
                 }
                 let is_silent = meter.received.get() == before;
                 let error = error.error();

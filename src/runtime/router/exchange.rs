@@ -113,6 +113,11 @@ impl Exchange {
         *self.dyno.borrow_mut() = Some(backend.dyno.clone());
     }
 
+    /// The client has sent all of it.
+    pub(super) fn note_whole_request(&self) {
+        self.client.has_unread.set(false);
+    }
+
     /// The dyno has accepted the connection.
     pub(super) fn begin_service(&self) {
         self.sent.set(Some(Instant::now()));

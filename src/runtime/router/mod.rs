@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::client::ClientConnection;
 use self::deadlines::{Deadline, Roster};
@@ -58,6 +58,9 @@ use crate::supervisor::Snapshot;
 
 /// How long the end of the run waits for answers that clients are still reading.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The pause between two looks whether they are.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What a router needs to begin.
 pub struct RouterStart {
@@ -91,8 +94,6 @@ pub(super) struct Router {
     deadline: Deadline,
     /// A client has left.
     has_room: Notify,
-    /// An answer is complete.
-    answered: Notify,
     scratch: Rc<ReadScratch>,
     log: RouterLog,
     archive: Option<LogArchive>,
@@ -128,7 +129,6 @@ impl Router {
             exchanges: Roster::default(),
             deadline: Deadline::default(),
             has_room: Notify::new(),
-            answered: Notify::new(),
             scratch,
             log: RouterLog::new(hub),
             archive,
@@ -193,8 +193,8 @@ impl Router {
     /// Waits a moment for answers that clients are still reading, then closes all connections.
     pub(super) async fn finish(&self) {
         let all_answered = async {
-            while self.exchanges.len() > 0 {
-                self.answered.notified().await;
+            while self.exchanges.len() > 0 || self.clients.any(ClientConnection::has_unwritten) {
+                sleep(LOOK_AGAIN).await;
             }
         };
         let _ = timeout(ENDS_WITHIN, all_answered).await;
@@ -251,7 +251,6 @@ impl Router {
     /// Writes the line of a request.
     fn write(&self, entry: &RouterEntry) {
         self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
-        self.answered.notify_waiters();
     }
 }
 

@@ -27,6 +27,7 @@ impl RequestBody {
 
     /// Everything is on its way.
     fn note_sent(&self) {
+        self.exchange.note_whole_request();
         if self.exchange.stage() == RequestStage::Sending {
             self.exchange.enter(RequestStage::Awaiting);
         }
