@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn s16_1_a_request_waits_for_the_end_of_a_quarantine_that_it_did_not_cause() {
+    fn s16_1_a_request_waits_for_a_quarantine_that_it_did_not_cause() {
         let mut quarantine = Quarantine::default();
         quarantine.refused(1, at(0));
         quarantine.refused(2, at(1000));
