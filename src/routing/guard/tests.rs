@@ -135,7 +135,7 @@ fn s16_6_a_target_is_a_path_a_url_or_an_asterisk() {
     assert_eq!(shown(0xff), "the byte 0xff is not allowed in a URL: write %FF");
 }
 
-// RFC 9112, section 3.2: 400 for more than one `Host`, also if both are equal.
+// RFC 9112, section 3.2: 400 for more than one `Host`, even if both are equal.
 #[test]
 fn s16_2_two_hosts_are_refused() {
     assert_head_refused("Host: a\r\n", Rejection::TwoHosts);
