@@ -43,6 +43,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         formatter: Formatter::new(LogFormat::Text(TextOptions::default()), view),
         quiet: Box::new(|_| false),
         files: None,
+        router: None,
         strict_ports: false,
         null_stdin: false,
         prefix_columns: 0,

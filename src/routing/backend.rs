@@ -83,6 +83,8 @@ impl Backends {
 impl BackendState {
     fn new(row: &Row, phase: StartPhase) -> Self {
         match row.life.stage {
+            // For a request that waits, a dyno is not up before it listens (S6.2).
+            LifeStage::Up if !row.life.is_ready() => Self::Starting,
             LifeStage::Up => Self::Up,
             LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting => Self::Starting,
             LifeStage::Backoff => Self::Waiting,

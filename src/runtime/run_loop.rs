@@ -25,7 +25,7 @@ use super::output_orders::{Order, OutputEvent};
 use super::outputs::Outputs;
 use super::preflight::Preflight;
 use super::readiness::ReadinessProbes;
-use super::router::Router;
+use super::router::{Router, RouterWish};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
@@ -177,7 +177,9 @@ impl Runtime {
             // The waits that are new.
             self.calls.answer_waits(|| self.supervisor.snapshot());
             let interest = |run| self.supervisor.listen_interest(run);
-            self.readiness.observe(|dyno| self.calls.depend_on(dyno), interest, Instant::now());
+            let has_waiting = self.router.as_ref().is_some_and(|router| router.has_waiting());
+            let is_observed = |dyno: &DynoName| has_waiting || self.calls.depend_on(dyno);
+            self.readiness.observe(is_observed, interest, Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {
@@ -231,7 +233,11 @@ impl Runtime {
                     // Its wait may have been the only reason to probe.
                     FrontEnd::Left => {}
                 },
-                run = drained(self.router.as_deref()) => self.events.push_back(Event::Drained { run }),
+                wish = RouterWish::next(self.router.as_deref()) => match wish {
+                    RouterWish::Stop(run) => self.events.push_back(Event::Drained { run }),
+                    // The dynos that requests wait for are observed from now on.
+                    RouterWish::Look => {}
+                },
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
@@ -377,14 +383,6 @@ impl Runtime {
 async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
     match keyboard {
         Some(keyboard) => keyboard.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until a run that is to be stopped has answered its requests. Never returns without a router.
-async fn drained(router: Option<&Router>) -> RunId {
-    match router {
-        Some(router) => router.drained().await,
         None => std::future::pending().await,
     }
 }

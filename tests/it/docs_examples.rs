@@ -38,7 +38,7 @@ pub(crate) const PAGES: [(&str, &str); 15] = [
 ];
 
 /// The port and name of each dyno that a command starts. Ports of `-p auto` differ.
-const STARTS: [(&str, &[&str]); 25] = [
+const STARTS: [(&str, &[&str]); 26] = [
     ("dyno start", ALL),
     ("dyno s", ALL),
     ("dyno local", ALL),
@@ -61,6 +61,7 @@ const STARTS: [(&str, &[&str]); 25] = [
     ("dyno start --reload", ALL),
     ("dyno start --watch web=src,config", ALL),
     ("dyno start --api 5050", ALL),
+    ("dyno start --router", &["5100 web.1", "5200 worker.1", "5300 css.1", "5400 setup.1"]),
     ("dyno start --focus web", ALL),
     ("dyno start --focus release", ALL),
     // In an app with two workers.
@@ -113,7 +114,7 @@ const LACK_A_WORD: [&str; 4] = ["dyno attach", "dyno run", "dyno config --explai
 const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
 
 /// Commands for a running app, in an order in which all of them can do their work, and a part of what each prints.
-const RUNNING: [(&str, &str); 24] = [
+const RUNNING: [(&str, &str); 25] = [
     ("dyno env heroku", "export HEROKU_HOST='http://127.0.0.1:"),
     ("dyno wait", ""),
     ("dyno wait web", ""),
@@ -121,6 +122,8 @@ const RUNNING: [(&str, &str); 24] = [
     ("dyno ls", "\napp   up     http://127.0.0.1:"),
     ("dyno why web.1", "web.1 is up, for "),
     ("dyno logs web --since 5m --grep error", "web.1    | no error\n"),
+    // There is no router.
+    ("dyno logs router", ""),
     ("dyno attach web.1", "no error"),
     ("dyno screen web.1", "no error\n"),
     ("dyno restart web.1", "restarting: web.1\n"),

@@ -1,5 +1,4 @@
-//! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline as soon
-//! as nothing else can happen.
+//! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline.
 
 mod clients;
 mod locks;

@@ -14,14 +14,14 @@ use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
 use super::client::ClientConnection;
 use super::drains::Busy;
-use super::exchange::{ExchangeStage, OpenExchange};
+use super::exchange::OpenExchange;
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, is_idempotent,
-    route,
+    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
+    is_idempotent, route, wants_json,
 };
 
 /// What is sent again if a dyno has lost it.
@@ -49,7 +49,7 @@ struct Reached {
 /// Why a dyno has not answered.
 enum Lost {
     /// It has received nothing of the request.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     /// It may have received the request, but has not begun to answer.
     Silent(HCode),
     /// It has begun to answer, or its time has run out.
@@ -69,13 +69,16 @@ impl Router {
         client.has_unread.set(!body.is_end_stream());
         let routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
-            Err(rejection) => return self.reject(&open, rejection),
+            Err(rejection) => {
+                let wants_json = wants_json(&head.headers);
+                return self.reject(&open, rejection, wants_json);
+            }
         };
         open.learn(&routed.head, &head.headers);
-        let accepts_json = accepts_json(&head.headers);
+        let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &routed, &open, client).await {
-            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client),
-            Err(code) => self.refuse(&open, code, accepts_json),
+            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
+            Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
     }
 
@@ -85,10 +88,11 @@ impl Router {
         let unix_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let random = (u128::from(self.random()) << 64) | u128::from(self.random());
         let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
-        match route(&prepared.host, &self.app.borrow()) {
-            RouteTarget::Misdirected => Err(Rejection::Misdirected),
-            target => Ok(Routed { head: prepared, target, takes_interim }),
+        let target = route(&prepared.host, &self.app.borrow());
+        if target == RouteTarget::Misdirected {
+            return Err(Rejection::Misdirected);
         }
+        Ok(Routed { head: prepared, target, takes_interim })
     }
 
     /// Sends the request to one dyno after another, until one answers.
@@ -113,11 +117,11 @@ impl Router {
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(Lost::Unsent(unsent)) if !is_new => request = unsent,
+                Err(Lost::Unsent(unsent)) if !is_new => request = *unsent,
                 // It has accepted the connection only to close it.
                 Err(Lost::Unsent(unsent)) => {
                     let Some(_) = copied.take() else { return Err(HCode::H13) };
-                    request = unsent;
+                    request = *unsent;
                 }
                 Err(Lost::Final(code)) => return Err(code),
                 Err(Lost::Silent(code)) => {
@@ -127,7 +131,7 @@ impl Router {
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
                 }
             }
-            open.enter(ExchangeStage::Choosing);
+            open.enter(RequestStage::Choosing);
         }
     }
 
@@ -140,6 +144,7 @@ impl Router {
                 Choice::Send(backend) => backend,
                 Choice::Refuse(code) => return Err(code),
                 Choice::Hold { until } => {
+                    let _held = self.hold();
                     tokio::select! {
                         () = changed => {}
                         () = sleep_until(self.began + until) => {}
@@ -181,7 +186,7 @@ impl Router {
         client: &ClientConnection,
     ) -> Result<(Response<Incoming>, Reached), Lost> {
         open.begin_service();
-        open.enter(if request.body().is_end_stream() { ExchangeStage::Awaiting } else { ExchangeStage::Sending });
+        open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
         let before = meter.received.get();
         if routed.head.wants_upgrade {
@@ -200,7 +205,7 @@ impl Router {
             Ok(answer) => Ok((answer, reached)),
             Err(mut error) => {
                 if let Some(unsent) = error.take_message() {
-                    return Err(Lost::Unsent(unsent));
+                    return Err(Lost::Unsent(Box::new(unsent)));
                 }
                 let is_silent = meter.received.get() == before;
                 let error = error.error();
@@ -227,14 +232,15 @@ impl Router {
         routed: &Routed,
         open: OpenExchange,
         client: &Rc<ClientConnection>,
+        wants_json: bool,
     ) -> Response<AnswerBody> {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
-            return self.refuse(&open, code, false);
+            return self.refuse(&open, code, &routed.target, wants_json);
         }
         open.entry.borrow_mut().status = Some(head.status.as_u16());
-        open.enter(ExchangeStage::Answering);
+        open.enter(RequestStage::Answering);
         let Reached { connection, busy, .. } = reached;
         if is_switch && let Some(end) = open.dyno_end.take() {
             client.open_tunnel();
@@ -265,9 +271,4 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("text/event-stream")
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json")
 }
