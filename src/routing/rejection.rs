@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a request. The text says it to the person who sent the request.
+/// What is wrong with a request. Its text is for the person who sent the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
     /// The client speaks TLS.
@@ -25,9 +25,9 @@ pub enum Rejection {
     BareLf,
     /// A CR does not end a line.
     BareCr,
-    /// A header goes on in the next line.
+    /// A header is continued on the next line.
     FoldedHeader,
-    /// A header has no colon, or its name has other characters than those of a token.
+    /// A header has no colon, or its name has a character that is not allowed in a token.
     HeaderName,
     /// There is a blank between the name of a header and the colon.
     BlankBeforeColon,
@@ -55,7 +55,7 @@ pub enum Rejection {
     TwoLengths,
     /// `Transfer-Encoding` is given twice, does not end with `chunked`, or comes with HTTP/1.0.
     TransferEncoding,
-    /// `Transfer-Encoding` names another coding than `chunked`.
+    /// `Transfer-Encoding` names a coding other than `chunked`.
     TransferCoding,
     /// A chunk of the body is malformed.
     Chunk,
