@@ -49,7 +49,7 @@ use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings, WatchedFile};
 use crate::release::Blueprint;
 use crate::runtime::identity::{random_hex, release_user};
-use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
+use crate::runtime::{self, ApiStart, DetachedLaunch, Ending, PortLocks};
 use crate::settings::{Look, Settings, known_types};
 use crate::supervisor::{FocusAdvice, Lifetime, Outcome, Plan, Policy};
 
@@ -146,14 +146,9 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     }
     let quiet = quiet(&settings.look, &types, plan.blueprint.ports().router().is_some())?;
     let files = log_files(&settings.look, &plan, &types)?;
-    let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
-    let (rule, expected) = (plan.blueprint.ports(), expected.collect::<Vec<_>>());
-    let ports_line = finder.line(&rule.owners(&ports));
-    let _held_until_the_end = finder.into_locks(&rule.owners(&expected));
-    let router = OpenedRouter::open(rule.router(), router_app, &settings);
-    if let Some(router) = &router {
-        router.change(&mut policy);
-    }
+    let ports_line = finder.line(&plan.blueprint.ports().owners(&ports));
+    let _held_until_the_end = reserved(finder, &plan);
+    let router = OpenedRouter::open(plan.blueprint.ports().router(), router_app, &settings, &mut policy);
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
             let origin = StartOrigin::of(&places, &found_procfile.path, &checkout, &settings.names);
@@ -205,6 +200,12 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         api,
     };
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+}
+
+/// Keeps the ports of the router and of the dynos that are expected to listen reserved.
+fn reserved(finder: PortFinder<'_>, plan: &Plan) -> PortLocks {
+    let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
+    finder.into_locks(&plan.blueprint.ports().owners(&expected.collect::<Vec<_>>()))
 }
 
 /// What happens to dynos, and what the log says about it.

@@ -19,8 +19,8 @@ pub(super) struct OpenedRouter {
 }
 
 impl OpenedRouter {
-    /// Listens on this port. None: there is no router. `app`: the name of the app.
-    pub(super) fn open(port: Option<u16>, app: String, settings: &Settings) -> Option<Self> {
+    /// Listens on this port. None: there is no router. `app`: the name of the app. `policy` gets what the supervisor must know.
+    pub(super) fn open(port: Option<u16>, app: String, settings: &Settings, policy: &mut Policy) -> Option<Self> {
         let (port, router) = (port?, settings.router.requested.as_ref()?);
         let rules = RouterRules {
             app,
@@ -31,13 +31,9 @@ impl OpenedRouter {
             enforces_timeouts: router.enforces_timeouts,
             is_platform: settings.life.heroku,
         };
+        policy.drain = Some(rules.drain);
+        policy.router_url = Some(url_of_port(port));
         Some(Self { listeners: listen(port, &router.bind), rules })
-    }
-
-    /// What the supervisor must know about it.
-    pub(super) fn change(&self, policy: &mut Policy) {
-        policy.drain = Some(self.rules.drain);
-        policy.router_url = Some(url_of_port(self.rules.port));
     }
 
     /// What the runtime needs.
