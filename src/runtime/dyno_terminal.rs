@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::unistd::tcgetpgrp;
+use nix::unistd::{tcgetpgrp, write};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use super::output::at;
 use super::terminal_input::TerminalInput;
 use crate::guardian::TerminalModes;
 use crate::model::{DynoName, PtySize, RunId};
-use crate::terminal::{NewlineMeaning, Newlines, ScreenRecord, ScreenText, bounded};
+use crate::terminal::{NewlineMeaning, Newlines, QueryReader, ScreenRecord, ScreenText, bounded};
 
 /// Bytes of output that one client gets at once.
 const MOST_OUTPUT: usize = 32 << 10;
@@ -42,6 +42,7 @@ pub(super) struct DynoTerminal {
 
 struct TerminalState {
     record: ScreenRecord,
+    queries: QueryReader,
     run: Option<OpenRun>,
     /// How many runs have begun.
     runs: u64,
@@ -113,12 +114,30 @@ impl TerminalState {
             NewlineMeaning::DownOnAlternate
         });
     }
+
+    /// Records these bytes and answers what the program asks its terminal, because there is no other that would.
+    fn record_and_answer(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some((read, query)) = self.queries.next(rest) {
+            let (before, after) = rest.split_at_checked(read).unwrap_or((rest, &[]));
+            self.record.push(before);
+            self.note_newline();
+            let answer = query.answer(self.record.cursor());
+            if let Some(run) = &self.run {
+                // A terminal that is full drops keys, too.
+                let _ = write(&*run.stream, answer.as_bytes());
+            }
+            rest = after;
+        }
+        self.record.push(rest);
+    }
 }
 
 impl DynoTerminal {
     pub(super) fn new(dyno: DynoName, size: PtySize, has_keyboard: bool) -> Rc<Self> {
         let record = ScreenRecord::new(size);
-        let state = TerminalState { record, run: None, runs: 0, typist: None, last_id: 0, gone: None };
+        let queries = QueryReader::default();
+        let state = TerminalState { record, queries, run: None, runs: 0, typist: None, last_id: 0, gone: None };
         Rc::new(Self { dyno, has_keyboard, state: RefCell::new(state), changed: watch::Sender::new(()) })
     }
 
@@ -126,6 +145,7 @@ impl DynoTerminal {
     pub(super) fn begin(&self, run: RunId, stream: Rc<Receiver>, size: PtySize) {
         let mut state = self.state.borrow_mut();
         state.record.clear(size);
+        state.queries.clear();
         state.run = Some(OpenRun { id: run, stream });
         state.runs += 1;
         self.changed.send_replace(());
@@ -139,7 +159,12 @@ impl DynoTerminal {
             if self.has_clients() || state.record.draws() {
                 state.note_newline();
             }
-            state.record.push(bytes);
+            if state.typist.is_none() && !self.has_keyboard {
+                state.record_and_answer(bytes);
+            } else {
+                state.queries.clear();
+                state.record.push(bytes);
+            }
             self.changed.send_replace(());
         }
     }

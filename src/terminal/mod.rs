@@ -9,6 +9,7 @@ mod frames;
 mod keys;
 mod modes;
 mod newlines;
+mod queries;
 #[cfg(test)]
 mod random;
 mod record;
@@ -18,4 +19,5 @@ pub use frames::{AttachFrame, FrameDecoder, InvalidFrame, MAX_FRAME, TerminalFra
 pub use keys::{KeyPart, KeyReader, KeyTable};
 pub use modes::ScreenModes;
 pub use newlines::{NewlineMeaning, Newlines};
+pub use queries::{QueryReader, TerminalQuery};
 pub use record::{ScreenRecord, ScreenText, bounded};
