@@ -37,11 +37,11 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
     let (start, dyno) = the_dyno(&app, &args.dyno)?;
     let of_caller = |name: &str| std::env::var(name).ok();
     if of_caller("DYNO_SESSION").as_ref() == Some(&start.session) && of_caller("DYNO").as_ref() == Some(&dyno) {
-        let message = format!("this is {dyno} itself: it would show its own output again and again");
-        return Err(Failure::new(Status::Usage, "own_terminal", message, "type it in another terminal"));
+        let message = format!("`dyno attach {dyno}` was typed in {dyno} itself");
+        return Err(Failure::new(Status::Usage, "own_terminal", message, "type it in a terminal outside of the app"));
     }
     if !UserTerminal::is_there() {
-        let message = "`dyno attach` needs a terminal as stdin and stdout, and has to run in its foreground";
+        let message = "`dyno attach` must run in the foreground of a terminal, with stdin and stdout not redirected";
         let hint = format!("`dyno screen {dyno}` prints the last screenful; `dyno logs -t {dyno}` follows the log");
         return Err(Failure::new(Status::Usage, "no_terminal", message, hint));
     }
@@ -66,7 +66,7 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
 
 fn greeting(dyno: &str, args: &AttachArgs) -> String {
     let verb = if args.read_only { "watching" } else { "attached to" };
-    format!("{verb} {dyno}: {} detaches", args.detach_keys)
+    format!("{verb} {dyno}: press {} to detach", args.detach_keys)
 }
 
 fn finished(end: AttachEnd, dyno: &str, start: &StartDescription) -> Result<Outcome, Failure> {

@@ -56,7 +56,7 @@ impl ApiServer {
 
     async fn terminal(&self, dyno: &DynoName, connection: &Connection) -> Result<Rc<DynoTerminal>, ApiError> {
         if connection.socket.needs_key() {
-            let message = "the terminal of a dyno cannot be reached over TCP";
+            let message = "the terminal of a dyno is not available over TCP";
             return Err(ApiError::not_found(message).with_hint(format!("`dyno attach {dyno}` reaches it")));
         }
         let terminal = self.ask(|answer| ApiCall::Terminal(dyno.clone(), answer)).await?;
@@ -66,13 +66,16 @@ impl ApiServer {
             }
             NoTerminal::Pipe => ApiError::conflict(format!("{dyno} has no terminal: its output is a pipe"))
                 .with_hint("start the app with `--pty always`"),
-            NoTerminal::OfClient => ApiError::conflict(format!("{dyno} belongs to the client that has started it")),
+            NoTerminal::OfClient => {
+                ApiError::conflict(format!("{dyno} is attached to the program that started it, such as `heroku run`"))
+                    .with_hint("its output is shown only there")
+            }
         })
     }
 }
 
 fn occupied(dyno: &DynoName, by: Occupied) -> ApiError {
     let by = by.pid.map_or_else(|| "another client".to_owned(), |pid| format!("`dyno attach` (pid {pid})"));
-    let hint = "`--take` takes the keyboard from it; `--read-only` only watches";
+    let hint = "add `--take` to take the keyboard from it, or `--read-only` to watch";
     ApiError::conflict(format!("{by} already types into {dyno}")).with_hint(hint)
 }

@@ -51,7 +51,7 @@ fn s10_5_a_client_stays_attached_while_the_dyno_restarts() {
     let finished = client.finish();
     finished.expect_end(Ended::Code(0));
     let shown = screen(&finished.stdout);
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\nname?\napp.1 has ended; still attached\n\n\
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nname?\napp.1 has ended; still attached\n\n\
                     app.1 has started again\nname? eve\nhi eve\nname?\ndetached from app.1, which goes on";
     assert_eq!(shown, expected);
     stop(&app, &start);
@@ -89,7 +89,7 @@ fn s10_5_detaching_from_a_full_screen_leaves_the_shell_as_it_was() {
 
     finished.expect_end(Ended::Code(0));
     assert_fresh(&finished.stdout);
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\ndetached from app.1, which goes on";
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\ndetached from app.1, which goes on";
     assert_eq!(screen(&finished.stdout), expected);
     assert_eq!(printed(&app), "drawn\n");
     stop(&app, &start);
@@ -173,7 +173,7 @@ fn s10_5_if_the_start_is_killed_the_client_says_so() {
 
     let finished = client.finish();
     finished.expect_end(Ended::Code(69));
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\nerror: `dyno` (pid PID) has ended unexpectedly\n\n\
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nerror: `dyno` (pid PID) has ended unexpectedly\n\n\
                     hint: `dyno start` starts it again";
     assert_eq!(screen(finished.stdout().as_bytes()), expected);
     assert_fresh(&finished.stdout);

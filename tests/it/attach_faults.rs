@@ -183,7 +183,7 @@ fn s10_5_a_terminal_is_never_reached_over_tcp() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        assert!(answer.contains("the terminal of a dyno cannot be reached over TCP"), "{answer}");
+        assert!(answer.contains("the terminal of a dyno is not available over TCP"), "{answer}");
     }
     still_works(&app, &start);
 }

@@ -136,7 +136,7 @@ fn s17_3_an_attached_run_has_a_terminal_that_only_its_client_sees() {
     assert_eq!(session.until("xterm\r\n"), "43 132\r\nlevel two on xterm\r\n");
     assert_eq!(dynos(&app)[1]["name"], offer.name.as_str());
     let (status, refused) = request(&app, "GET", &format!("dynos/{}/screen", offer.name), "");
-    let message = format!("{} belongs to the client that has started it", offer.name);
+    let message = format!("{} is attached to the program that started it, such as `heroku run`", offer.name);
     assert_eq!((status, &refused["message"]), (409, &message.into()));
     session.send("typed\r");
 
