@@ -51,7 +51,7 @@ pub struct QueryReader {
 }
 
 /// What some bytes are.
-enum Seen {
+enum QueryMatch {
     Query(usize, TerminalQuery),
     /// The beginning of a question, of which the rest has not arrived.
     Begun,
@@ -67,12 +67,12 @@ impl QueryReader {
             let mut joined = std::mem::take(&mut self.begun);
             joined.extend(bytes.iter().take(longest()));
             match seen(&joined) {
-                Seen::Query(length, query) => return Some((length.saturating_sub(begun), query)),
-                Seen::Begun => {
+                QueryMatch::Query(length, query) => return Some((length.saturating_sub(begun), query)),
+                QueryMatch::Begun => {
                     self.begun = joined;
                     return None;
                 }
-                Seen::Other => {}
+                QueryMatch::Other => {}
             }
         }
         let mut at = 0;
@@ -80,12 +80,12 @@ impl QueryReader {
             at += found;
             let sequence = bytes.get(at..).unwrap_or_default();
             match seen(sequence) {
-                Seen::Query(length, query) => return Some((at + length, query)),
-                Seen::Begun => {
+                QueryMatch::Query(length, query) => return Some((at + length, query)),
+                QueryMatch::Begun => {
                     self.begun = sequence.to_vec();
                     return None;
                 }
-                Seen::Other => at += 1,
+                QueryMatch::Other => at += 1,
             }
         }
         None
@@ -97,11 +97,11 @@ impl QueryReader {
     }
 }
 
-fn seen(bytes: &[u8]) -> Seen {
+fn seen(bytes: &[u8]) -> QueryMatch {
     match QUERIES.iter().find(|(text, _)| bytes.starts_with(text)) {
-        Some((text, query)) => Seen::Query(text.len(), *query),
-        None if QUERIES.iter().any(|(text, _)| text.starts_with(bytes)) => Seen::Begun,
-        None => Seen::Other,
+        Some((text, query)) => QueryMatch::Query(text.len(), *query),
+        None if QUERIES.iter().any(|(text, _)| text.starts_with(bytes)) => QueryMatch::Begun,
+        None => QueryMatch::Other,
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_5_answers_and_other_sequences_are_no_questions() {
+    fn s10_5_answers_and_other_sequences_are_left_alone() {
         assert_eq!(found(&[b"\x1b[3;12R\x1b[0n\x1b[?62;22c\x1b[>c\x1b[6m\x1b]6n\x1b\x1b[1c"]), []);
     }
 }
