@@ -10,9 +10,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use crate::model::{DynoName, RunId, RunReport};
-
-/// The status of a run that never began.
-const NOT_STARTED: u8 = 126;
+use crate::supervisor::{NOT_STARTED, VANISHED};
 
 /// Our side of the streams of a run.
 pub(super) struct RunStreams {
@@ -76,6 +74,12 @@ impl AttachedRun {
         });
     }
 
+    /// Nothing more will be known of it: it never began, or it is gone and its exit was not reported.
+    fn lost(&self) {
+        let status = if self.is_open() { VANISHED } else { NOT_STARTED };
+        self.exited(status.shell_code());
+    }
+
     /// Its streams, once its program has them: before that, a key such as Ctrl-C would be lost. None: it never began, or
     /// they were taken.
     pub(super) async fn streams(&self) -> Option<RunStreams> {
@@ -114,7 +118,7 @@ impl AttachedRun {
         match stages.wait_for(|stage| matches!(stage, AttachedStage::Exited(_))).await.as_deref() {
             Ok(AttachedStage::Exited(status)) => *status,
             // Never: the sender is here.
-            Ok(AttachedStage::Starting | AttachedStage::Open) | Err(_) => NOT_STARTED,
+            Ok(AttachedStage::Starting | AttachedStage::Open) | Err(_) => NOT_STARTED.shell_code(),
         }
     }
 }
@@ -159,7 +163,7 @@ impl AttachedRuns {
                     if let RunReport::SpawnFailed(why) = report {
                         *attached.failure.borrow_mut() = Some(why.to_string());
                     }
-                    attached.exited(NOT_STARTED);
+                    attached.lost();
                 }
             }
             RunReport::Spawned { .. } => {
@@ -180,7 +184,7 @@ impl AttachedRuns {
 impl Drop for AttachedRuns {
     fn drop(&mut self) {
         // Nothing follows them any more.
-        self.living.values().for_each(|attached| attached.exited(NOT_STARTED));
+        self.living.values().for_each(|attached| attached.lost());
     }
 }
 
@@ -192,7 +196,7 @@ mod tests {
     use tokio::net::unix::pipe::pipe;
 
     use super::*;
-    use crate::model::ProcessType;
+    use crate::model::{ExitStatus, ProcessType};
 
     #[tokio::test]
     async fn s17_3_nothing_is_typed_before_the_program_has_its_terminal() {
@@ -209,5 +213,27 @@ mod tests {
         runs.follow(run, &RunReport::Spawned { pid: 1 });
 
         assert!(matches!(streams.as_mut().poll(&mut context), Poll::Ready(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn s11_1_a_leader_that_vanished_did_not_fail_to_start() {
+        let dyno = DynoName::new(ProcessType::new("run").unwrap(), 1);
+        let status_after = async |reports: Vec<RunReport>| {
+            let (mut runs, run) = (AttachedRuns::default(), RunId(1));
+            runs.expect(run, &dyno);
+            let attached = runs.take(&dyno).unwrap();
+            for report in &reports {
+                runs.follow(run, report);
+            }
+            drop(runs);
+            attached.status().await
+        };
+        let exited = RunReport::Exited { exit: ExitStatus::Code(3), left: Vec::new() };
+
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }, RunReport::Gone]).await, 137);
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }]).await, 137);
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }, exited, RunReport::Gone]).await, 3);
+        assert_eq!(status_after(vec![RunReport::Gone]).await, 126);
+        assert_eq!(status_after(Vec::new()).await, 126);
     }
 }
