@@ -21,7 +21,7 @@ enum AttachEnd {
     Detached,
     /// There is nothing to be attached to any more: why.
     Over(String),
-    /// The start was killed.
+    /// The start is gone and has not said why: it was killed, or did not wait for us any longer.
     Cut,
     /// By a signal, or because the terminal is gone.
     Signal(UserSignal),
@@ -61,7 +61,11 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
         modes: ScreenModes::default(),
         began: Instant::now(),
     };
-    finished(attached.run(), &dyno, start)
+    let mut end = attached.run();
+    if matches!(end, AttachEnd::Cut) && app.has_ended_well(start) {
+        end = AttachEnd::Over(format!("{dyno}: the app has ended"));
+    }
+    finished(end, &dyno, start)
 }
 
 fn greeting(dyno: &str, args: &AttachArgs) -> String {
