@@ -45,7 +45,8 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
         let hint = format!("`dyno screen {dyno}` prints the last screenful; `dyno logs -t {dyno}` follows the log");
         return Err(Failure::new(Status::Usage, "no_terminal", message, hint));
     }
-    let request = AttachRequest { read_only: args.read_only, take: args.take };
+    let (rows, columns) = UserTerminal::size().map(|size| (size.rows, size.cols)).unzip();
+    let request = AttachRequest { read_only: args.read_only, take: args.take, rows, columns };
     let body = serde_json::to_vec(&request).unwrap_or_default();
     let connection = app.attach(start, &format!("dynos/{}/terminal", in_path(&dyno)), &body)?;
     diagnostics::print_line(&greeting(&dyno, args));
@@ -106,7 +107,6 @@ struct Attached {
 impl Attached {
     /// Runs to the end. The terminal is then as it was before.
     fn run(mut self) -> AttachEnd {
-        self.send_size();
         let end = loop {
             let now = self.began.elapsed();
             if let Some(KeyPart::Text(keys)) = self.keys.expire(now) {
@@ -145,7 +145,7 @@ impl Attached {
     }
 
     fn send_size(&mut self) {
-        if let Some(size) = self.terminal.size() {
+        if let Some(size) = UserTerminal::size() {
             self.connection.send(&AttachFrame::Size(size));
         }
     }

@@ -180,8 +180,8 @@ impl UserTerminal {
 
     /// Its size.
     #[must_use]
-    pub fn size(&self) -> Option<PtySize> {
-        terminal_size(&self.terminal)
+    pub fn size() -> Option<PtySize> {
+        terminal_size(io::stdin())
     }
 
     /// The keys that were pressed. None: the terminal is gone.

@@ -75,6 +75,8 @@ pub(super) struct AttachWish {
     pub(super) types: bool,
     /// Whether it takes the keys from the one that types.
     pub(super) takes: bool,
+    /// The size of its own terminal, if known.
+    pub(super) size: Option<PtySize>,
 }
 
 /// Another client types.
@@ -180,7 +182,8 @@ impl DynoTerminal {
         state.record.text()
     }
 
-    /// Attaches a client. `calls`: to the run loop.
+    /// Attaches a client. The terminal has the size of the client only after [`AttachedTerminal::fit`]. `calls`: to the run
+    /// loop.
     ///
     /// # Errors
     /// It wants to type, and another client does.
@@ -197,7 +200,7 @@ impl DynoTerminal {
         state.last_id += 1;
         let id = state.last_id;
         if wish.types {
-            state.typist = Some(Typist { id, pid: wish.pid, size: None });
+            state.typist = Some(Typist { id, pid: wish.pid, size: wish.size.map(bounded) });
         }
         // Wakes the one that has lost the keys.
         self.changed.send_replace(());
@@ -368,6 +371,11 @@ impl AttachedTerminal {
             let Some(typist) = state.typist.as_mut().filter(|typist| typist.id == self.id) else { return };
             typist.size = Some(bounded(size));
         }
+        self.fit().await;
+    }
+
+    /// Gives the terminal the size of the client that types.
+    pub(super) async fn fit(&self) {
         let dyno = self.terminal.dyno.clone();
         calls::ask(&self.calls, |done| ApiCall::FitTerminal { dyno, done: Some(done) }).await;
     }

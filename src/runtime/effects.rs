@@ -255,6 +255,11 @@ impl Runtime {
         let Some(live) = self.runs.get(&run) else { return };
         let (Io::Pty(usual), Some(stream)) = (live.spec.spec.io, &live.stream) else { return };
         let size = self.terminal_size(&live.spec.spec).unwrap_or(usual);
+        // At once, because the client whose size it is may be about to get its first picture. The output task may be waiting
+        // for a slow terminal.
+        if let Some(terminal) = self.terminals.get(&live.spec.spec.dyno) {
+            terminal.resized(size);
+        }
         if terminal_size(stream.as_ref()) == Some(size) {
             return;
         }

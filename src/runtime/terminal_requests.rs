@@ -44,8 +44,11 @@ impl ApiServer {
         if self.count_waiting() >= MAX_WAITING {
             return Err(ApiError::unavailable(format!("{MAX_WAITING} clients are waiting already")));
         }
-        let wish = AttachWish { pid: connection.socket.peer_pid(), types: !request.read_only, takes: request.take };
+        let (pid, size) = (connection.socket.peer_pid(), request.size());
+        let wish = AttachWish { pid, types: !request.read_only, takes: request.take, size };
         let attached = terminal.attach(wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
+        // What comes first is drawn for its terminal.
+        attached.fit().await;
         connection.session.replace(Some(AttachSession::new(dyno, attached, Rc::clone(&self.taken))));
         let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
