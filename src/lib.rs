@@ -78,7 +78,7 @@
 //! For `heroku run`, `runtime::api_run` starts a one-off dyno with streams that `runtime::attached_session` connects with the
 //! client, after `runtime::rendezvous` has met it.
 //!
-//! `dyno attach` and `--focus` are one mechanism with different ends. A `runtime::terminal_input` carries keys to the terminal
+//! `dyno attach` and `--focus` are one mechanism with different ends. A `runtime::run_input` carries keys to the terminal
 //! of a run; a [`terminal::KeyReader`] decides with one of two tables what they mean. For `dyno attach` the output task of a
 //! dyno records what it writes in a `runtime::dyno_terminal`, and each client reads from there at its own pace, in frames after an
 //! HTTP exchange. [`terminal::ScreenRecord`] draws the last screenful when someone looks, not before.

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::calls::{self, ApiCall, ApiCaller};
 use super::output::at;
-use super::terminal_input::TerminalInput;
+use super::run_input::{RunInput, writable};
 use crate::guardian::TerminalModes;
 use crate::model::{DynoName, PtySize, RunId};
 use crate::terminal::{NewlineMeaning, Newlines, ScreenRecord, ScreenText, bounded};
@@ -234,7 +234,7 @@ pub(super) struct AttachedTerminal {
     at: Option<u64>,
     /// The place for `\n` up to there.
     newlines: Newlines,
-    input: Option<(RunId, TerminalInput)>,
+    input: Option<(RunId, RunInput)>,
     /// When the screen may be drawn again.
     draw_at: Option<Instant>,
     changed: watch::Receiver<()>,
@@ -256,7 +256,7 @@ impl AttachedTerminal {
             tokio::select! {
                 _ = self.changed.changed(), if looks => {}
                 () = at(draw_at) => {}
-                () = writable(self.input.as_ref()), if is_waiting => {
+                () = writable(self.input.as_ref().map(|(_, input)| input)), if is_waiting => {
                     if let Some((_, input)) = &mut self.input {
                         input.write();
                     }
@@ -339,27 +339,16 @@ impl AttachedTerminal {
         };
         if self.input.as_ref().is_none_or(|(of_run, _)| *of_run != run) {
             // If we have run out of descriptors, the keys are lost.
-            self.input = TerminalInput::new(&stream).ok().map(|input| (run, input));
+            self.input = RunInput::of_terminal(&stream).ok().map(|input| (run, input));
         }
         let mut rest = keys;
         while let Some((_, input)) = self.input.as_mut().filter(|_| !rest.is_empty()) {
-            // A program that gets a signal may change the modes.
-            let modes = TerminalModes::of(&*stream).ok();
-            let signal_of = |key: &u8| modes.and_then(|modes| modes.signal_of(*key));
-            let at = rest.iter().position(|key| signal_of(key).is_some()).unwrap_or(rest.len());
-            let (text, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-            // Beyond that text is dropped, as a full terminal does: later keys must still be able to interrupt the dyno.
-            if !text.is_empty() && input.has_room() {
-                input.type_text(text);
-            }
-            let Some((key, after)) = after.split_first() else { return };
+            let (signal, after) = input.type_to_signal(rest);
             rest = after;
-            if let Some(signal) = signal_of(key) {
-                // The terminal echoes it, and signals the processes if it controls their session.
-                input.type_signal(*key);
-                if !controls_a_session(&stream) {
-                    calls::ask(&self.calls, |done| ApiCall::SignalTerminal { run, signal, done }).await;
-                }
+            if let Some(signal) = signal
+                && !controls_a_session(&stream)
+            {
+                calls::ask(&self.calls, |done| ApiCall::SignalTerminal { run, signal, done }).await;
             }
         }
     }
@@ -398,11 +387,4 @@ impl Drop for AttachedTerminal {
 /// Whether some process has this terminal as its controlling terminal. Then the system sends the signals of its keys.
 fn controls_a_session(stream: &Receiver) -> bool {
     tcgetpgrp(stream.as_fd()).is_ok_and(|group| group.as_raw() > 0)
-}
-
-async fn writable(input: Option<&(RunId, TerminalInput)>) {
-    match input {
-        Some((_, input)) => input.writable().await,
-        None => std::future::pending().await,
-    }
 }

@@ -20,6 +20,7 @@ mod attached_session;
 mod calls;
 mod certificate_file;
 mod changes;
+mod client_presence;
 mod client_socket;
 mod client_stream;
 mod delivery;
@@ -61,6 +62,7 @@ mod readiness;
 mod reload_watch;
 mod rendezvous;
 mod restart_watch;
+mod run_input;
 mod run_loop;
 mod runtime_directory;
 #[cfg(test)]
@@ -74,7 +76,6 @@ mod streams;
 mod tails;
 mod terminal;
 mod terminal_calls;
-mod terminal_input;
 mod terminal_requests;
 mod tls;
 #[cfg(feature = "attached-run")]

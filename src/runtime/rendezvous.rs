@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
+use super::client_presence::ClientPresence;
 use super::identity;
 use super::tls::{ClientTls, TlsIdentity};
 use crate::api::ApiError;
@@ -33,8 +33,7 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// A client that has shown the secret.
 pub(super) struct MetClient {
     pub(super) tls: ClientTls,
-    /// A copy of its socket: whether it is gone shows there without reading.
-    pub(super) socket: OwnedFd,
+    pub(super) presence: ClientPresence,
 }
 
 /// The place for one client.
@@ -98,12 +97,12 @@ async fn shown(identity: Rc<TlsIdentity>, stream: TcpStream, secret: String) -> 
     let read = async {
         // Each key is a packet.
         let _ = stream.set_nodelay(true);
-        let socket = stream.as_fd().try_clone_to_owned().ok()?;
+        let presence = ClientPresence::of(&stream).ok()?;
         let mut tls = identity.accept(stream).await.ok()?;
         let mut sent = vec![0; secret.len()];
         tls.read_exact(&mut sent).await.ok()?;
         let is_right: bool = sent.as_slice().ct_eq(secret.as_bytes()).into();
-        is_right.then_some(MetClient { tls, socket })
+        is_right.then_some(MetClient { tls, presence })
     };
     timeout(SHOWS_WITHIN, read).await.ok().flatten()
 }
