@@ -64,13 +64,16 @@ fn s10_5_signal_keys_reach_a_dyno_whose_terminal_controls_no_session() {
     let app = App::new("app: ./app\n").script(
         "app",
         // It starts no program: a shell that is about to do so could miss a signal.
-        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\necho ready\nwhile :; do read -r _; done\n",
+        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\ntrap 'echo asked to stop' TSTP\necho ready\n\
+         while :; do read -r _; done\n",
     );
     let start = in_background(&app);
     let client = attach(&app, &[], "ready");
 
     client.terminal().type_keys(CTRL_C);
     client.until_shown("^Cinterrupted");
+    client.terminal().type_keys(b"\x1a");
+    client.until_shown("^Zasked to stop");
     // Held back until it is clear that no second one follows.
     client.terminal().type_keys(b"\x1c");
     client.until_shown("asked to quit");

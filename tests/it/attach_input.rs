@@ -1,6 +1,6 @@
 //! A dyno that waits for someone to type says so, once, and only if no client is attached (S10.5).
 
-use crate::attach::DETACH;
+use crate::attach::{DETACH, printed};
 use crate::detached::stop;
 use crate::harness::{App, Ended, Running};
 
@@ -76,6 +76,24 @@ fn s10_5_a_dyno_that_only_has_a_terminal_is_not_named() {
         log.contains("| Compiling ... ") && log.matches("| ready").count() == 2 && log.contains("asks.1 is waiting")
     });
 
+    assert_eq!(log().matches("is waiting for input").count(), 1, "{}", log());
+    stop(&app, &start);
+}
+
+#[test]
+fn s10_5_a_program_that_waits_on_a_full_screen_is_not_named() {
+    let draws = "stty -echo\nprintf '\\033[?1049h\\033[2J\\033[1;1Hmenu: '\nread -r _\n";
+    let app = App::new("app: ./app\nasks: ./asks\n")
+        .script("app", draws)
+        .script("asks", "read -r _ <go\nprintf '? '; read -r _\n")
+        .fifo("go");
+    let start = in_background(&app);
+    start.until("it is drawn", || printed(&app) == "menu:\n");
+
+    app.release("go");
+
+    let log = || app.dyno(["logs"]).run().stdout();
+    start.until("a later one was found", || log().contains("asks.1 is waiting"));
     assert_eq!(log().matches("is waiting for input").count(), 1, "{}", log());
     stop(&app, &start);
 }
