@@ -12,6 +12,7 @@ mod newlines;
 #[cfg(test)]
 mod random;
 mod record;
+mod sequences;
 
 pub use detach_keys::DetachKeys;
 pub use frames::{AttachFrame, FrameDecoder, InvalidFrame, MAX_FRAME, TerminalFrame};
