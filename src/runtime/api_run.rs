@@ -125,6 +125,7 @@ impl ApiServer {
                 let _ = self.ask(|answer| ApiCall::Command(command, answer)).await;
             }
         }
+        self.attended.notify_one();
     }
 }
 
