@@ -216,11 +216,12 @@ impl Runtime {
         let has_failed = matches!(notice.kind, NoticeKind::CommandNotFound | NoticeKind::CommandNotExecutable);
         match notice.about {
             // They point to the output, which only the client has.
-            About::Dyno(dyno) if has_failed && self.spec_of(&dyno).is_some_and(|spec| spec.focus == Focus::Client) => {}
+            About::Dyno(dyno)
+                if has_failed && self.running_spec(&dyno).is_some_and(|spec| spec.focus == Focus::Client) => {}
             About::Dyno(dyno) => {
                 self.outputs.open(&dyno);
                 self.outputs.order(&dyno, Order::Notice(text));
-                if let Some(hint) = self.spec_of(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
+                if let Some(hint) = self.running_spec(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
                     self.outputs.order(&dyno, Order::Notice(format!("hint: {hint}")));
                 }
                 if self.phase_mark.is_some() {
@@ -233,7 +234,7 @@ impl Runtime {
         }
     }
 
-    fn spec_of(&self, dyno: &DynoName) -> Option<&DynoSpec> {
+    fn running_spec(&self, dyno: &DynoName) -> Option<&DynoSpec> {
         self.runs.values().map(|live| &*live.spec.spec).find(|spec| spec.dyno == *dyno)
     }
 
