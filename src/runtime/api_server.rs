@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::app_files::AppFiles;
-use super::attach_session::AttachSession;
+use super::attach::attach_session::AttachSession;
 use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_socket::ClientSocket;

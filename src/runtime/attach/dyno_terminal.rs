@@ -17,11 +17,11 @@ use tokio::sync::watch;
 use tokio::task::{spawn_local, yield_now};
 use tokio::time::Instant;
 
-use super::calls::{self, ApiCall, ApiCaller};
-use super::output::at;
-use super::run_input::{RunInput, writable};
 use crate::guardian::TerminalModes;
 use crate::model::{DynoName, PtySize, RunId};
+use crate::runtime::calls::{self, ApiCall, ApiCaller};
+use crate::runtime::output::at;
+use crate::runtime::run_input::{RunInput, writable};
 use crate::terminal::{NewlineMeaning, Newlines, ScreenRecord, ScreenText, bounded};
 
 /// Bytes of output that one client gets at once.
@@ -31,7 +31,7 @@ const MOST_OUTPUT: usize = 32 << 10;
 const REDRAW_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The terminal of one dyno.
-pub(super) struct DynoTerminal {
+pub(in crate::runtime) struct DynoTerminal {
     dyno: DynoName,
     /// Whether its runs have the keyboard of `dyno` itself, so that no client types.
     has_keyboard: bool,
@@ -68,26 +68,26 @@ struct Typist {
 
 /// What a client wants.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct AttachWish {
+pub(in crate::runtime) struct AttachWish {
     /// Its process, if known.
-    pub(super) pid: Option<i32>,
+    pub(in crate::runtime) pid: Option<i32>,
     /// Whether it types.
-    pub(super) types: bool,
+    pub(in crate::runtime) types: bool,
     /// Whether it takes the keys from the one that types.
-    pub(super) takes: bool,
+    pub(in crate::runtime) takes: bool,
     /// The size of its own terminal, if known.
-    pub(super) size: Option<PtySize>,
+    pub(in crate::runtime) size: Option<PtySize>,
 }
 
 /// Another client types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Occupied {
-    pub(super) pid: Option<i32>,
+pub(in crate::runtime) struct Occupied {
+    pub(in crate::runtime) pid: Option<i32>,
 }
 
 /// What has happened to the terminal of a dyno.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TerminalEvent {
+pub(in crate::runtime) enum TerminalEvent {
     /// Bytes for the terminal of the client.
     Output(Vec<u8>),
     /// Bytes were left out for a client that reads too slowly. These draw the whole screen.
@@ -118,14 +118,14 @@ impl TerminalState {
 }
 
 impl DynoTerminal {
-    pub(super) fn new(dyno: DynoName, size: PtySize, has_keyboard: bool) -> Rc<Self> {
+    pub(in crate::runtime) fn new(dyno: DynoName, size: PtySize, has_keyboard: bool) -> Rc<Self> {
         let record = ScreenRecord::new(size);
         let state = TerminalState { record, run: None, runs: 0, typist: None, last_id: 0, gone: None };
         Rc::new(Self { dyno, has_keyboard, state: RefCell::new(state), changed: watch::Sender::new(()) })
     }
 
     /// A run writes to this terminal from now on.
-    pub(super) fn begin(&self, run: RunId, stream: Rc<Receiver>, size: PtySize) {
+    pub(in crate::runtime) fn begin(&self, run: RunId, stream: Rc<Receiver>, size: PtySize) {
         let mut state = self.state.borrow_mut();
         state.record.clear(size);
         state.run = Some(OpenRun { id: run, stream });
@@ -134,7 +134,7 @@ impl DynoTerminal {
     }
 
     /// The run has written these bytes.
-    pub(super) fn record(&self, bytes: &[u8]) {
+    pub(in crate::runtime) fn record(&self, bytes: &[u8]) {
         if !bytes.is_empty() {
             let mut state = self.state.borrow_mut();
             // Without viewers it is enough to know when someone looks.
@@ -146,14 +146,14 @@ impl DynoTerminal {
         }
     }
 
-    pub(super) fn resized(&self, size: PtySize) {
+    pub(in crate::runtime) fn resized(&self, size: PtySize) {
         let mut state = self.state.borrow_mut();
         state.note_newline();
         state.record.resize(size);
     }
 
     /// The run has ended, and everything that it wrote is recorded.
-    pub(super) fn end(&self) {
+    pub(in crate::runtime) fn end(&self) {
         let mut state = self.state.borrow_mut();
         state.note_newline();
         state.run = None;
@@ -161,22 +161,22 @@ impl DynoTerminal {
     }
 
     /// There will be no run any more.
-    pub(super) fn retire(&self, why: &'static str) {
+    pub(in crate::runtime) fn retire(&self, why: &'static str) {
         self.state.borrow_mut().gone.get_or_insert(why);
         self.changed.send_replace(());
     }
 
     /// The size of the terminal of the client that types.
-    pub(super) fn wanted_size(&self) -> Option<PtySize> {
+    pub(in crate::runtime) fn wanted_size(&self) -> Option<PtySize> {
         self.state.borrow().typist.and_then(|typist| typist.size)
     }
 
-    pub(super) fn has_clients(&self) -> bool {
+    pub(in crate::runtime) fn has_clients(&self) -> bool {
         self.changed.receiver_count() > 0
     }
 
     /// The last screenful.
-    pub(super) fn text(&self) -> ScreenText {
+    pub(in crate::runtime) fn text(&self) -> ScreenText {
         let mut state = self.state.borrow_mut();
         state.note_newline();
         state.record.text()
@@ -187,7 +187,11 @@ impl DynoTerminal {
     ///
     /// # Errors
     /// It wants to type, and another client does.
-    pub(super) fn attach(self: &Rc<Self>, wish: AttachWish, calls: ApiCaller) -> Result<AttachedTerminal, Occupied> {
+    pub(in crate::runtime) fn attach(
+        self: &Rc<Self>,
+        wish: AttachWish,
+        calls: ApiCaller,
+    ) -> Result<AttachedTerminal, Occupied> {
         let wish = AttachWish { types: wish.types && !self.has_keyboard, ..wish };
         let mut state = self.state.borrow_mut();
         if let Some(typist) = state.typist
@@ -221,7 +225,7 @@ impl DynoTerminal {
 }
 
 /// A client of the terminal of a dyno: reads, types and resizes. Dropping it detaches.
-pub(super) struct AttachedTerminal {
+pub(in crate::runtime) struct AttachedTerminal {
     terminal: Rc<DynoTerminal>,
     calls: ApiCaller,
     id: u64,
@@ -243,7 +247,7 @@ pub(super) struct AttachedTerminal {
 impl AttachedTerminal {
     /// What happens next. Writes held keys meanwhile. `looks`: whether the client can take an event; if not, this only
     /// writes keys. Cancel safe.
-    pub(super) async fn next(&mut self, looks: bool) -> TerminalEvent {
+    pub(in crate::runtime) async fn next(&mut self, looks: bool) -> TerminalEvent {
         loop {
             if looks {
                 self.changed.mark_unchanged();
@@ -318,18 +322,18 @@ impl AttachedTerminal {
     }
 
     /// Whether this client types. If not, keys and sizes have no effect.
-    pub(super) fn types(&self) -> bool {
+    pub(in crate::runtime) fn types(&self) -> bool {
         self.terminal.state.borrow().typist.is_some_and(|typist| typist.id == self.id)
     }
 
     /// Whether the dyno has the keyboard of `dyno` itself, so that no client types.
-    pub(super) fn is_focused(&self) -> bool {
+    pub(in crate::runtime) fn is_focused(&self) -> bool {
         self.terminal.has_keyboard
     }
 
     /// Types these keys. A key that means a signal reaches the processes of the run even if their terminal controls no
     /// session.
-    pub(super) async fn type_keys(&mut self, keys: &[u8]) {
+    pub(in crate::runtime) async fn type_keys(&mut self, keys: &[u8]) {
         if !self.types() {
             return;
         }
@@ -354,7 +358,7 @@ impl AttachedTerminal {
     }
 
     /// The terminal of the client has this size now.
-    pub(super) async fn resize(&self, size: PtySize) {
+    pub(in crate::runtime) async fn resize(&self, size: PtySize) {
         {
             let mut state = self.terminal.state.borrow_mut();
             let Some(typist) = state.typist.as_mut().filter(|typist| typist.id == self.id) else { return };
@@ -364,7 +368,7 @@ impl AttachedTerminal {
     }
 
     /// Gives the terminal the size of the client that types.
-    pub(super) async fn fit(&self) {
+    pub(in crate::runtime) async fn fit(&self) {
         let dyno = self.terminal.dyno.clone();
         calls::ask(&self.calls, |done| ApiCall::FitTerminal { dyno, done: Some(done) }).await;
     }

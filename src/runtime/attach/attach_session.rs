@@ -7,16 +7,16 @@ use std::rc::Rc;
 
 use tokio::task::yield_now;
 
-use super::client_socket::ClientSocket;
 use super::dyno_terminal::{AttachedTerminal, TerminalEvent};
 use crate::model::DynoName;
+use crate::runtime::client_socket::ClientSocket;
 use crate::terminal::{AttachFrame, FrameDecoder, TerminalFrame};
 
 /// Bytes per read.
 const READ_BYTES: usize = 8 << 10;
 
 /// A client and the terminal that it is attached to.
-pub(super) struct AttachSession {
+pub(in crate::runtime) struct AttachSession {
     dyno: DynoName,
     terminal: AttachedTerminal,
     /// What it has sent, and is not a whole frame yet.
@@ -31,13 +31,13 @@ pub(super) struct AttachSession {
 }
 
 impl AttachSession {
-    pub(super) fn new(dyno: DynoName, terminal: AttachedTerminal, taken: Rc<Cell<u64>>) -> Self {
+    pub(in crate::runtime) fn new(dyno: DynoName, terminal: AttachedTerminal, taken: Rc<Cell<u64>>) -> Self {
         let (received, sending) = (FrameDecoder::default(), Vec::new());
         Self { dyno, terminal, received, sending, sent: 0, taken, has_begun: false, is_over: false }
     }
 
     /// Runs until the client is gone, sends something that is not a frame, or has nothing to be attached to any more.
-    pub(super) async fn run(mut self, socket: &ClientSocket) {
+    pub(in crate::runtime) async fn run(mut self, socket: &ClientSocket) {
         while !(self.is_over && self.is_all_sent()) {
             let is_all_sent = self.is_all_sent();
             tokio::select! {

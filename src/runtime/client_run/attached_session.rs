@@ -16,10 +16,10 @@ use super::api_run::Talking;
 use super::attached_input::ClientInput;
 use super::attached_run::{AttachedRun, RunStreams};
 use super::client_presence::ClientPresence;
-use super::output::at;
 use super::rendezvous::MetClient;
-use super::run_input::{RunInput, writable};
 use crate::api::AttachedOneOff;
+use crate::runtime::output::at;
+use crate::runtime::run_input::{RunInput, writable};
 
 /// What a client gets first.
 const BANNER: &[u8] = b"rendezvous\r\n";
@@ -46,7 +46,7 @@ const MOST_LEFT: usize = 2 << 20;
 
 /// How a conversation has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conversation {
+pub(in crate::runtime) enum Conversation {
     /// The leader has ended, and the client has got everything.
     Complete,
     /// The client is gone.
@@ -55,7 +55,7 @@ pub(super) enum Conversation {
 
 /// Talks to a client until its run has ended or it is gone. `reports_exit`: the last line has the exit status. `taken`: counts
 /// the bytes that the client has got. `talking` is dropped as soon as it has got everything.
-pub(super) async fn converse(
+pub(in crate::runtime) async fn converse(
     client: MetClient,
     run: &AttachedRun,
     reports_exit: bool,

@@ -9,13 +9,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::socket_diagnostics::is_closing;
+use crate::runtime::socket_diagnostics::is_closing;
 
 /// How often to look.
 const LOOKS_EVERY: Duration = Duration::from_millis(500);
 
 /// The connection of a client, seen without reading.
-pub(super) struct ClientPresence {
+pub(in crate::runtime) struct ClientPresence {
     /// A copy of our socket.
     socket: OwnedFd,
     /// Its own address, and ours.
@@ -26,13 +26,13 @@ pub(super) struct ClientPresence {
 impl ClientPresence {
     /// # Errors
     /// We have run out of descriptors, or the client is gone.
-    pub(super) fn of(stream: &TcpStream) -> io::Result<Self> {
+    pub(in crate::runtime) fn of(stream: &TcpStream) -> io::Result<Self> {
         let socket = stream.as_fd().try_clone_to_owned()?;
         Ok(Self { socket, client: stream.peer_addr()?, here: stream.local_addr()? })
     }
 
     /// Ends when the client has closed its connection.
-    pub(super) async fn left(&self) {
+    pub(in crate::runtime) async fn left(&self) {
         while !self.is_over() {
             sleep(LOOKS_EVERY).await;
         }
