@@ -13,6 +13,7 @@ mod queries;
 #[cfg(test)]
 mod random;
 mod record;
+mod sequences;
 
 pub use detach_keys::DetachKeys;
 pub use frames::{AttachFrame, FrameDecoder, InvalidFrame, MAX_FRAME, TerminalFrame};

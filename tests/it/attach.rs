@@ -53,7 +53,7 @@ fn s10_5_the_last_screenful_comes_first_and_keys_reach_the_dyno() {
     let finished = client.finish();
     finished.expect_end(Ended::Code(0));
     let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nname? ben\nhi ben\nname?\n\
-                    detached from app.1, which goes on";
+                    detached from app.1, which is still running";
     assert_eq!(screen(&finished.stdout), expected);
     assert_eq!(printed(&app), "name? ben\nhi ben\nname?\n");
     stop(&app, &start);
@@ -64,13 +64,16 @@ fn s10_5_signal_keys_reach_a_dyno_whose_terminal_controls_no_session() {
     let app = App::new("app: ./app\n").script(
         "app",
         // It starts no program: a shell that is about to do so could miss a signal.
-        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\necho ready\nwhile :; do read -r _; done\n",
+        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\ntrap 'echo asked to stop' TSTP\necho ready\n\
+         while :; do read -r _; done\n",
     );
     let start = in_background(&app);
     let client = attach(&app, &[], "ready");
 
     client.terminal().type_keys(CTRL_C);
     client.until_shown("^Cinterrupted");
+    client.terminal().type_keys(b"\x1a");
+    client.until_shown("^Zasked to stop");
     // Held back until it is clear that no second one follows.
     client.terminal().type_keys(b"\x1c");
     client.until_shown("asked to quit");
@@ -195,8 +198,9 @@ fn s10_5_lines_begin_at_the_left_unless_the_dyno_says_otherwise() {
 
     finished.expect_end(Ended::Code(0));
     let lines = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n     nine\n";
-    let expected =
-        format!("attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\n{lines}detached from app.1, which goes on");
+    let expected = format!(
+        "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\n{lines}detached from app.1, which is still running"
+    );
     assert_eq!(screen(&finished.stdout), expected);
     stop(&app, &start);
 }

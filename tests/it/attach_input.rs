@@ -103,3 +103,21 @@ fn s10_5_a_dyno_without_a_client_learns_where_its_cursor_is() {
     client.finish().expect_end(Ended::Code(0));
     stop(&app, &start);
 }
+
+#[test]
+fn s10_5_a_program_that_waits_on_a_full_screen_is_not_reported() {
+    let draws = "stty -echo\nprintf '\\033[?1049h\\033[2J\\033[1;1Hmenu: '\nread -r _\n";
+    let app = App::new("app: ./app\nasks: ./asks\n")
+        .script("app", draws)
+        .script("asks", "read -r _ <go\nprintf '? '; read -r _\n")
+        .fifo("go");
+    let start = in_background(&app);
+    start.until("it is drawn", || printed(&app) == "menu:\n");
+
+    app.release("go");
+
+    let log = || app.dyno(["logs"]).run().stdout();
+    start.until("a later one was found", || log().contains("asks.1 is waiting"));
+    assert_eq!(log().matches("is waiting for input").count(), 1, "{}", log());
+    stop(&app, &start);
+}
