@@ -76,13 +76,15 @@
 //! With `--api` the same server listens on a TCP port as well, for the `heroku` CLI and other clients.
 //! [`api::TcpAccess`] decides from the head of a request whether it is answered. A `runtime::client_socket` is a
 //! connection of either kind.
-//! For `heroku run`, `runtime::api_run` starts a one-off dyno with streams that `runtime::attached_session` connects with the
-//! client, after `runtime::rendezvous` has met it.
+//! For `heroku run`, `runtime::client_run` starts a one-off dyno (`api_run`), meets its client (`rendezvous`) over TLS (`tls`),
+//! and connects the two (`attached_session`).
 //!
-//! `dyno attach` and `--focus` are one mechanism with different ends. A `runtime::terminal_input` carries keys to the terminal
-//! of a run; a [`terminal::KeyReader`] decides with one of two tables what they mean. For `dyno attach` the output task of a
-//! dyno records what it writes in a `runtime::dyno_terminal`, and each client reads from there at its own pace, in frames after an
-//! HTTP exchange. [`terminal::ScreenRecord`] draws the last screenful when someone looks, not before.
+//! `dyno attach` and `--focus` are one mechanism with different ends. A `runtime::run_input` carries keys to the terminal of a
+//! run; a [`terminal::KeyReader`] decides with one of two tables what they mean. For `dyno attach`, in `runtime::attach`, the
+//! output task of a dyno records what it writes in a `dyno_terminal`. The client (`commands::attach`, `attach_client`) asks for
+//! it over HTTP (`terminal_requests`), and then reads from there at its own pace, in frames (`attach_session`).
+//! [`terminal::ScreenRecord`] draws the last screenful when someone looks, not before, as `dyno screen` does
+//! (`commands::screen`).
 //!
 //! `dyno mcp` reads the requests of a program from stdin ([`mcp::read`]). Each tool is a command line that
 //! `commands::mcp` runs with this binary, so that programs get the same answers as people.

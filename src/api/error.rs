@@ -112,6 +112,10 @@ impl ApiError {
     pub fn of_refusal(refusal: &Refusal, is_update: bool) -> Self {
         let unknown = if is_update { Self::invalid_params } else { Self::not_found };
         match refusal {
+            Refusal::UnknownType { name, .. } if name.is_release() => {
+                unknown("the release command is not part of the formation".to_owned())
+                    .with_hint("`dyno release` runs it; `dyno start --focus release` gives it your keyboard")
+            }
             Refusal::UnknownType { name, known } => {
                 let known: Vec<&str> = known.iter().map(crate::model::ProcessType::as_str).collect();
                 let hint = did_you_mean(&nearest(name.as_str(), known.iter().copied()))

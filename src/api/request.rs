@@ -333,7 +333,7 @@ pub fn target(name: &str) -> Result<Target, ApiError> {
     let index = index.parse().ok().filter(|_| is_index);
     match (ProcessType::new(process_type), index) {
         (Ok(process_type), Some(index)) => Ok(Target::Dyno(DynoName::new(process_type, index))),
-        (Ok(_) | Err(_), _) => Err(ApiError::not_found(format!("there is no dyno `{}`", shortened(name)))),
+        (Ok(_) | Err(_), _) => Err(no_dyno(name)),
     }
 }
 
@@ -341,8 +341,12 @@ pub fn target(name: &str) -> Result<Target, ApiError> {
 fn dyno(name: &str) -> Result<DynoName, ApiError> {
     match target(name)? {
         Target::Dyno(name) => Ok(name),
-        Target::All | Target::Type(_) => Err(ApiError::not_found(format!("there is no dyno `{}`", shortened(name)))),
+        Target::All | Target::Type(_) => Err(no_dyno(name)),
     }
+}
+
+fn no_dyno(name: &str) -> ApiError {
+    ApiError::not_found(format!("there is no dyno `{}`", shortened(name))).with_hint("`dyno ps` lists all dynos")
 }
 
 fn type_target(name: &str) -> Result<Target, ApiError> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::DynoName;
+use crate::model::{DynoName, PtySize};
 use crate::terminal::ScreenText;
 
 /// The body of the request to be attached to a terminal.
@@ -13,6 +13,18 @@ pub struct AttachRequest {
     pub read_only: bool,
     /// Whether it takes the keys from the client that types.
     pub take: bool,
+    /// The height of its own terminal.
+    pub rows: Option<u16>,
+    /// Its width.
+    pub columns: Option<u16>,
+}
+
+impl AttachRequest {
+    /// The size of the terminal of the client, if it says so.
+    #[must_use]
+    pub fn size(&self) -> Option<PtySize> {
+        self.rows.zip(self.columns).map(|(rows, cols)| PtySize { rows, cols })
+    }
 }
 
 /// The screen of a dyno.

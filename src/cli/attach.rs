@@ -14,10 +14,10 @@ pub struct AttachArgs {
     /// The dyno, or a process type with one dyno
     #[arg(value_name = "DYNO", add = Offers::RunningDynos)]
     pub dyno: String,
-    /// Only watch: no key and no size reaches the dyno
+    /// Only watch: send no keys, and leave the size of the dyno's terminal alone
     #[arg(long, conflicts_with = "take")]
     pub read_only: bool,
-    /// Type even if another client does; that one then only watches
+    /// Take the keyboard from the client that has it; that client then only watches
     #[arg(long)]
     pub take: bool,
     /// Keys that detach [default: ctrl-\,ctrl-\]
@@ -31,7 +31,7 @@ pub struct AttachArgs {
 /// Options of `dyno screen`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno screen web.1          the last screenful, as text\n  dyno screen web.1 --json   the same with the place of the cursor"
+    after_help = "Examples:\n  dyno screen web.1          the last screenful, as text\n  dyno screen web.1 --json   the same as JSON, with size and cursor position"
 )]
 pub struct ScreenArgs {
     /// The dyno, or a process type with one dyno

@@ -21,7 +21,8 @@ use CommandInstead::{Advice, Attach, Words};
 /// Commands of other tools. Those of Heroku are also written with a blank: `config set`.
 const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["up", "dev", "server", "serve"], Words(&["start"])),
-    (&["exec", "ps:exec", "run:inside"], Words(&["run"])),
+    (&["exec", "run:inside"], Words(&["run"])),
+    (&["ps:exec"], Advice("`dyno attach web.1` types into a dyno; `dyno run bash` opens a shell with its config vars")),
     (&["variables"], Words(&["config"])),
     (&["validate", "lint"], Words(&["check"])),
     (&["config:edit"], Advice("`dyno config:set KEY=VALUE` changes a value; or open .env in an editor")),

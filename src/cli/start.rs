@@ -62,7 +62,7 @@ pub struct StartArgs {
     /// Run in the background; return once all are up
     ///
     /// Prints the address of the app. If the dynos are not up after SECONDS [default: 60], or one ends first, everything is
-    /// stopped. Afterwards `dyno logs`, `dyno ps` and `dyno stop` work from any terminal.
+    /// stopped. Afterwards `dyno logs`, `ps`, `attach` and `stop` work from any terminal.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "60", value_parser = limit_of_wait, conflicts_with = "focus", help_heading = LIFE)]
     pub detach: Option<u64>,
     /// Behave like the platform
@@ -145,7 +145,7 @@ pub struct StartArgs {
 
     /// Connect the keyboard to one dyno: `web` means web.1
     ///
-    /// For debuggers, REPLs and prompts. Its output is shown raw, with the lines of the other dynos around it. Ctrl-C goes
+    /// For debuggers, REPLs and prompts; `dyno attach` does the same later, from any terminal. Its output is shown raw, with the lines of the other dynos around it. Ctrl-C goes
     /// to it; a second one stops everything. If stdin is not a terminal, the dyno reads the stdin of `dyno`.
     #[arg(long, value_name = "TYPE[.N]", help_heading = OUTPUT, hide_short_help = true, add = Offers::Dynos)]
     pub focus: Option<String>,

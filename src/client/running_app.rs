@@ -13,8 +13,9 @@ use super::owners::{SeenApp, summed};
 use super::whereabouts::{real, whereabouts};
 use super::which_app::not_found;
 use crate::api::{
-    DynoResource, ErrorResource, FormationResource, LogSessionRequest, LogSessionResource, MeantBy, ReleaseResource,
-    SeenStart, StartDescription, StartKind, TcpAccessResource, WaitAnswer, WaitRequest, WhyResource, meant_starts,
+    DynoResource, ErrorResource, FormationResource, LastRun, LogSessionRequest, LogSessionResource, MeantBy,
+    ReleaseResource, SeenStart, StartDescription, StartKind, TcpAccessResource, WaitAnswer, WaitRequest, WhyResource,
+    meant_starts,
 };
 use crate::app::some_of;
 use crate::cli::{ProjectArgs, RunningArgs};
@@ -93,6 +94,12 @@ impl RunningApp {
         for end in ends {
             let _ = end.recv_timeout(limit.saturating_sub(began.elapsed()));
         }
+    }
+
+    /// Whether a start that is gone has ended by itself.
+    pub(crate) fn has_ended_well(&self, start: &StartDescription) -> bool {
+        let is_it = |run: &LastRun| run.start.session == start.session && !run.killed;
+        self.directory.last_runs().iter().any(is_it)
     }
 
     /// All starts.

@@ -18,10 +18,10 @@ use crate::terminal::{AttachFrame, KeyPart, KeyReader, KeyTable, ScreenModes, Te
 /// How the connection has ended.
 enum AttachEnd {
     /// By the detach keys.
-    Detached,
-    /// There is nothing to be attached to any more: why.
+    Detached { is_running: bool },
+    /// There is nothing left to be attached to: why.
     Over(String),
-    /// The start was killed.
+    /// The start is gone and has not said why: it was killed, or did not wait for us any longer.
     Cut,
     /// By a signal, or because the terminal is gone.
     Signal(UserSignal),
@@ -37,15 +37,16 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
     let (start, dyno) = the_dyno(&app, &args.dyno)?;
     let of_caller = |name: &str| std::env::var(name).ok();
     if of_caller("DYNO_SESSION").as_ref() == Some(&start.session) && of_caller("DYNO").as_ref() == Some(&dyno) {
-        let message = format!("this is {dyno} itself: it would show its own output again and again");
-        return Err(Failure::new(Status::Usage, "own_terminal", message, "type it in another terminal"));
+        let message = format!("`dyno attach {dyno}` was typed in {dyno} itself");
+        return Err(Failure::new(Status::Usage, "own_terminal", message, "type it in a terminal outside of the app"));
     }
     if !UserTerminal::is_there() {
-        let message = "`dyno attach` needs a terminal as stdin and stdout, and has to run in its foreground";
+        let message = "`dyno attach` must run in the foreground of a terminal, with stdin and stdout not redirected";
         let hint = format!("`dyno screen {dyno}` prints the last screenful; `dyno logs -t {dyno}` follows the log");
         return Err(Failure::new(Status::Usage, "no_terminal", message, hint));
     }
-    let request = AttachRequest { read_only: args.read_only, take: args.take };
+    let (rows, columns) = UserTerminal::size().map(|size| (size.rows, size.cols)).unzip();
+    let request = AttachRequest { read_only: args.read_only, take: args.take, rows, columns };
     let body = serde_json::to_vec(&request).unwrap_or_default();
     let connection = app.attach(start, &format!("dynos/{}/terminal", in_path(&dyno)), &body)?;
     diagnostics::print_line(&greeting(&dyno, args));
@@ -59,20 +60,27 @@ fn attach(cli: &Cli, args: &AttachArgs) -> Result<Outcome, Failure> {
         keys: KeyReader::new(KeyTable::Attach(args.detach_keys.clone())),
         read_only: args.read_only,
         modes: ScreenModes::default(),
+        is_running: true,
+        held: Vec::new(),
         began: Instant::now(),
     };
-    finished(attached.run(), &dyno, start)
+    let mut end = attached.run();
+    if matches!(end, AttachEnd::Cut) && app.has_ended_well(start) {
+        end = AttachEnd::Over("the app has ended".to_owned());
+    }
+    finished(end, &dyno, start)
 }
 
 fn greeting(dyno: &str, args: &AttachArgs) -> String {
     let verb = if args.read_only { "watching" } else { "attached to" };
-    format!("{verb} {dyno}: {} detaches", args.detach_keys)
+    format!("{verb} {dyno}: press {} to detach", args.detach_keys)
 }
 
 fn finished(end: AttachEnd, dyno: &str, start: &StartDescription) -> Result<Outcome, Failure> {
     match end {
-        AttachEnd::Detached => {
-            diagnostics::print_line(&format!("detached from {dyno}, which goes on"));
+        AttachEnd::Detached { is_running } => {
+            let state = if is_running { "is still running" } else { "is not running" };
+            diagnostics::print_line(&format!("detached from {dyno}, which {state}"));
             Ok(Outcome::Code(0))
         }
         AttachEnd::Over(why) => {
@@ -96,13 +104,16 @@ struct Attached {
     read_only: bool,
     /// What the dyno has changed in our terminal.
     modes: ScreenModes,
+    /// Whether the dyno has a run.
+    is_running: bool,
+    /// Lines of our own that wait for the end of a full screen.
+    held: Vec<String>,
     began: Instant,
 }
 
 impl Attached {
     /// Runs to the end. The terminal is then as it was before.
     fn run(mut self) -> AttachEnd {
-        self.send_size();
         let end = loop {
             let now = self.began.elapsed();
             if let Some(KeyPart::Text(keys)) = self.keys.expire(now) {
@@ -129,11 +140,15 @@ impl Attached {
         if is_on_main_screen {
             last.extend(b"\r\n");
         }
+        for line in &self.held {
+            last.extend_from_slice(line.as_bytes());
+            last.extend(b"\r\n");
+        }
         // If the terminal is gone, nothing has to be shown.
         let _ = match end {
             // Without waiting: the signal may have come because the terminal accepts nothing.
             AttachEnd::Signal(_) => self.terminal.show_now(&last).map(drop).map_err(drop),
-            AttachEnd::Detached | AttachEnd::Over(_) | AttachEnd::Cut => {
+            AttachEnd::Detached { .. } | AttachEnd::Over(_) | AttachEnd::Cut => {
                 self.terminal.show(&last, &self.signals).map_err(drop)
             }
         };
@@ -141,7 +156,7 @@ impl Attached {
     }
 
     fn send_size(&mut self) {
-        if let Some(size) = self.terminal.size() {
+        if let Some(size) = UserTerminal::size() {
             self.connection.send(&AttachFrame::Size(size));
         }
     }
@@ -159,7 +174,7 @@ impl Attached {
                 KeyPart::Text(keys) => self.send_keys(keys),
                 // Only with `--focus`.
                 KeyPart::Interrupt => {}
-                KeyPart::Detach => return Some(AttachEnd::Detached),
+                KeyPart::Detach => return Some(AttachEnd::Detached { is_running: self.is_running }),
             }
         }
         None
@@ -171,11 +186,18 @@ impl Attached {
             let shown = match frame {
                 TerminalFrame::Output(bytes) => {
                     self.modes.feed(&bytes);
-                    self.terminal.show(&bytes, &self.signals)
+                    self.terminal.show(&bytes, &self.signals).and_then(|()| self.say_held())
                 }
                 TerminalFrame::Redraw => self.leave_modes(),
-                TerminalFrame::Line(line) => self.say(&line),
-                TerminalFrame::RunChanged(line) => self.leave_modes().and_then(|()| self.say(&line)),
+                TerminalFrame::Line(line) => self.say(line),
+                TerminalFrame::RunBegan(line) => {
+                    self.is_running = true;
+                    self.leave_modes().and_then(|()| self.say(line))
+                }
+                TerminalFrame::RunEnded(line) => {
+                    self.is_running = false;
+                    self.leave_modes().and_then(|()| self.say(line))
+                }
                 TerminalFrame::End(why) => return Some(AttachEnd::Over(why)),
             };
             if let Err(signal) = shown {
@@ -185,12 +207,24 @@ impl Attached {
         None
     }
 
-    /// Shows a line of our own. On a full screen it would disturb the program.
-    fn say(&self, line: &str) -> Result<(), UserSignal> {
+    /// Shows a line of our own. On a full screen it would disturb the program: the terminal rings, and the line waits.
+    fn say(&mut self, line: String) -> Result<(), UserSignal> {
+        self.held.push(line);
+        if self.modes.is_alternate() {
+            return self.terminal.show(b"\x07", &self.signals);
+        }
+        self.say_held()
+    }
+
+    /// Shows the lines that have waited, unless they still have to.
+    fn say_held(&mut self) -> Result<(), UserSignal> {
         if self.modes.is_alternate() {
             return Ok(());
         }
-        self.terminal.show(format!("\r\n{line}\r\n").as_bytes(), &self.signals)
+        for line in std::mem::take(&mut self.held) {
+            self.terminal.show(format!("\r\n{line}\r\n").as_bytes(), &self.signals)?;
+        }
+        Ok(())
     }
 
     fn leave_modes(&mut self) -> Result<(), UserSignal> {

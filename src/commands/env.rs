@@ -37,9 +37,8 @@ pub(super) fn run(cli: &Cli, args: &EnvArgs) -> Result<Outcome, Error> {
                 ApiClientName::Heroku => of_heroku(&app, &access, of_shell),
             };
             if let Some(others) = access.certificate.as_ref().and_then(|path| other_certificates(path, of_shell)) {
-                let fact = format!("`heroku run` cannot connect, because {CERTIFICATES} is `{others}`");
-                let hint =
-                    "`heroku run:detached` and `dyno run` work; or `unset NODE_EXTRA_CA_CERTS`, then type this again";
+                let fact = format!("{CERTIFICATES} is already `{others}`, so `heroku run` will not trust this app");
+                let hint = "use `dyno run` or `heroku run:detached`, or unset NODE_EXTRA_CA_CERTS and then type the same line again";
                 warn(&Complaint::new(fact, hint));
             }
             stdout::write(&lines(&variables, args.shell))

@@ -55,9 +55,9 @@ pub(super) fn the_dyno<'a>(app: &'a RunningApp, name: &str) -> Result<(&'a Start
         .filter(|dyno| dyno.rsplit_once('.').is_some_and(|(of, _)| of == process_type));
     match (names.next(), names.next()) {
         (Some(only), None) => Ok((start, only)),
-        (Some(first), Some(second)) => {
+        (Some(first), Some(_)) => {
             let message = format!("`{process_type}` has several dynos");
-            Err(Failure::new(Status::Usage, "ambiguous", message, format!("name one: `{first}`, `{second}` …")))
+            Err(Failure::new(Status::Usage, "ambiguous", message, format!("name one of them, such as `{first}`")))
         }
         (None, _) => {
             let hint = format!("`dyno scale {process_type}=1` starts one");

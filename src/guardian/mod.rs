@@ -37,5 +37,7 @@ pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use protocol::Message;
 pub use spawn_failure::fork_failure;
 pub use sweep::Survivor;
-pub use sys::{is_ignored, page_bytes, set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent};
+pub use sys::{
+    drop_unread_keys, is_ignored, page_bytes, set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent,
+};
 pub use terminal_modes::TerminalModes;

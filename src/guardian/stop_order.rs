@@ -32,8 +32,8 @@ pub(super) trait Programs {
 pub(super) struct Stop {
     signal: i32,
     stage: StopStage,
-    /// Each process gets the signal once. True: it was a shell, maybe one that had just copied itself to run a program. In
-    /// such a copy the signal can be lost, so the program gets it as well.
+    /// Each process gets the signal once. True: it was a shell then. If it has become a program since, it may have lost the
+    /// signal, and gets it again.
     signalled: BTreeMap<Identity, bool>,
     /// Filters that get no signal until the grace period is nearly over.
     spared: Vec<Identity>,

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::{ForkResult, Pid, SysconfVar, fork, sysconf};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
@@ -19,6 +20,7 @@ const SLICE_NANOSECONDS: u64 = 100_000;
 
 nix::ioctl_read_bad!(get_window_size, libc::TIOCGWINSZ, libc::winsize);
 nix::ioctl_write_ptr_bad!(set_window_size, libc::TIOCSWINSZ, libc::winsize);
+nix::ioctl_write_int_bad!(open_other_side, libc::TIOCGPTPEER);
 nix::ioctl_read_bad!(get_readable_bytes, libc::FIONREAD, libc::c_int);
 nix::ioctl_read_bad!(get_unsent_bytes, libc::TIOCOUTQ, libc::c_int);
 nix::ioctl_read!(get_terminal_device, b'T', 0x32, libc::c_uint);
@@ -327,6 +329,18 @@ pub fn set_terminal_size(fd: impl AsFd, size: PtySize) -> Result<(), Errno> {
     let size = libc::winsize { ws_row: size.rows, ws_col: size.cols, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: TIOCSWINSZ reads one winsize, which outlives the call.
     unsafe { set_window_size(fd.as_fd().as_raw_fd(), &raw const size) }.map(drop)
+}
+
+/// Drops what was typed into a terminal and was not read, as the system does when a key means a signal. `master`: of that
+/// terminal.
+///
+/// # Errors
+/// `master` is something else, or the system is older than Linux 4.13.
+pub fn drop_unread_keys(master: impl AsFd) -> Result<(), Errno> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes flags and returns a new descriptor, which belongs to no one else.
+    let side = unsafe { OwnedFd::from_raw_fd(open_other_side(master.as_fd().as_raw_fd(), flags)?) };
+    tcflush(&side, FlushArg::TCIFLUSH)
 }
 
 /// Bytes in a pipe that have not been read yet. None if the system cannot tell. `fd`: either end.

@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::app_files::AppFiles;
-use super::attach_session::AttachSession;
+use super::attach::attach_session::AttachSession;
 use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_socket::ClientSocket;
@@ -112,6 +112,8 @@ pub(super) struct ApiServer {
     /// How many such dynos there are, and how many of their clients are still to get something.
     pub(super) attached: Rc<Cell<usize>>,
     pub(super) talking: Cell<usize>,
+    /// The conversation with such a client is over.
+    pub(super) attended: Notify,
 }
 
 impl ApiServer {
@@ -140,6 +142,7 @@ impl ApiServer {
             tls: start.tls.map(Rc::new),
             attached: Rc::default(),
             talking: Cell::default(),
+            attended: Notify::new(),
         })
     }
 
@@ -153,6 +156,10 @@ impl ApiServer {
                 accepted = listener.accept() => accepted.map(|(stream, _)| ClientSocket::Unix(stream)),
                 accepted = accept(tcp.as_ref()) => accepted.map(ClientSocket::Tcp),
                 Some(_) = tasks.join_next() => {
+                    unmap_at = after_work();
+                    continue;
+                }
+                () = self.attended.notified() => {
                     unmap_at = after_work();
                     continue;
                 }

@@ -14,12 +14,12 @@ use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
+use super::attach::terminal_requests::TERMINAL_PROTOCOL;
 use super::calls::{self, ApiCall};
 use super::client_stream::ConnectionProgress;
 use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
-use super::terminal_requests::TERMINAL_PROTOCOL;
 use super::usage::usage_of;
 use crate::api::{
     ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ClientHead, ReplayKey, WaitRequest, may_have_ids,

@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::attached_run::AttachedRun;
-use super::dyno_terminal::DynoTerminal;
+use super::attach::dyno_terminal::DynoTerminal;
+use super::attach::terminal_calls::NoTerminal;
+use super::client_run::attached_run::AttachedRun;
 use super::run_loop::Runtime;
-use super::terminal_calls::NoTerminal;
 use crate::api::{WaitAnswer, WaitCondition};
 use crate::model::{DynoName, RunId};
 use crate::supervisor::{Command, Event, Refusal, Reply, RequestId, Snapshot};

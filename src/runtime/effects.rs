@@ -10,13 +10,13 @@ use std::time::Instant;
 use nix::errno::Errno;
 use tokio::net::unix::pipe::Receiver;
 
-use super::attached_run::RunStreams;
+use super::client_run::attached_run::RunStreams;
 use super::guardian_orders::Signalled;
 use super::output_orders::{Order, RunTerminal};
 use super::ports::listening_ports;
 use super::run_loop::{Finished, LiveRun, Runtime};
 use super::streams::{RunStdin, Streams, with_empty_stdin};
-use super::{signals, terminal};
+use super::{signals, terminal_sizes};
 use crate::guardian::{Lost, family_of, set_terminal_size, terminal_size};
 use crate::logs::{LineMode, LogBlock, ScreenSize, Source};
 use crate::model::{DynoName, DynoSpec, Focus, Io, PtySize, RunId, RunOrder, RunReport, SpawnFailure, SpawnSpec};
@@ -56,7 +56,7 @@ impl Runtime {
             Effect::Retire { dyno } => {
                 self.outputs.retire(&dyno);
                 if let Some(terminal) = self.terminals.remove(&dyno) {
-                    terminal.retire("it was removed");
+                    terminal.retire(&format!("{dyno} was removed"));
                 }
                 self.last_notice_about.take_if(|about| *about == dyno);
             }
@@ -162,9 +162,9 @@ impl Runtime {
 
     fn usual_size(&self, spec: &DynoSpec) -> Option<PtySize> {
         match (spec.focus, &self.keyboard) {
-            (Focus::Keyboard, Some(keyboard)) => terminal::full_size(keyboard.terminal()),
-            (Focus::Keyboard | Focus::Stdin, _) => terminal::own_terminal_size(),
-            (Focus::Elsewhere, _) => terminal::dyno_size(self.prefix_columns),
+            (Focus::Keyboard, Some(keyboard)) => terminal_sizes::full_size(keyboard.terminal()),
+            (Focus::Keyboard | Focus::Stdin, _) => terminal_sizes::own_terminal_size(),
+            (Focus::Elsewhere, _) => terminal_sizes::dyno_size(self.prefix_columns),
             // The client has said its size once and for all.
             (Focus::Client, _) => None,
         }
@@ -196,7 +196,7 @@ impl Runtime {
                 LineMode::Terminal { size, keeps_all_bytes }
             }
             Io::Pipe if self.lines_go_to_terminal => {
-                let columns = terminal::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
+                let columns = terminal_sizes::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
                 LineMode::PipeOnTerminal { columns, keeps_all_bytes }
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
@@ -221,11 +221,12 @@ impl Runtime {
         let has_failed = matches!(notice.kind, NoticeKind::CommandNotFound | NoticeKind::CommandNotExecutable);
         match notice.about {
             // They point to the output, which only the client has.
-            About::Dyno(dyno) if has_failed && self.spec_of(&dyno).is_some_and(|spec| spec.focus == Focus::Client) => {}
+            About::Dyno(dyno)
+                if has_failed && self.running_spec(&dyno).is_some_and(|spec| spec.focus == Focus::Client) => {}
             About::Dyno(dyno) => {
                 self.outputs.open(&dyno);
                 self.outputs.order(&dyno, Order::Notice(text));
-                if let Some(hint) = self.spec_of(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
+                if let Some(hint) = self.running_spec(&dyno).filter(|_| has_failed).and_then(self.hint_after_failure) {
                     self.outputs.order(&dyno, Order::Notice(format!("hint: {hint}")));
                 }
                 if self.phase_mark.is_some() {
@@ -238,7 +239,7 @@ impl Runtime {
         }
     }
 
-    fn spec_of(&self, dyno: &DynoName) -> Option<&DynoSpec> {
+    fn running_spec(&self, dyno: &DynoName) -> Option<&DynoSpec> {
         self.runs.values().map(|live| &*live.spec.spec).find(|spec| spec.dyno == *dyno)
     }
 
@@ -260,6 +261,11 @@ impl Runtime {
         let Some(live) = self.runs.get(&run) else { return };
         let (Io::Pty(usual), Some(stream)) = (live.spec.spec.io, &live.stream) else { return };
         let size = self.terminal_size(&live.spec.spec).unwrap_or(usual);
+        // At once, because the client whose size it is may be about to get its first picture. The output task may be waiting
+        // for a slow terminal.
+        if let Some(terminal) = self.terminals.get(&live.spec.spec.dyno) {
+            terminal.resized(size);
+        }
         if terminal_size(stream.as_ref()) == Some(size) {
             return;
         }
@@ -279,7 +285,7 @@ impl Runtime {
         self.keyboard_in_use(false);
         // Runs whose spawn was not sent yet start after the pause.
         while self.send_signals().is_ok() && self.link.guardian.has_queued() {
-            terminal::wait_writable(self.link.guardian.as_fd());
+            terminal_sizes::wait_writable(self.link.guardian.as_fd());
         }
         let before = Instant::now();
         signals::stop_ourselves();

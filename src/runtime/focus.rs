@@ -20,7 +20,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::output::at;
-use super::terminal_input::TerminalInput;
+use super::run_input::RunInput;
 use crate::guardian::{Guardian, TerminalModes};
 use crate::model::RunId;
 use crate::terminal::{KeyPart, KeyReader, KeyTable};
@@ -47,7 +47,7 @@ pub(super) struct Keyboard {
 struct Typing {
     run: RunId,
     /// Further keys than it holds wait in the user's terminal.
-    input: TerminalInput,
+    input: RunInput,
 }
 
 struct ChangedModes {
@@ -124,7 +124,7 @@ impl Keyboard {
 
     /// Sends keys to this run from now on. `stream`: the master of its terminal.
     pub(super) fn give_to(&mut self, run: RunId, stream: &Receiver, guardian: &mut Guardian) -> std::io::Result<()> {
-        self.typing = Some(Typing { run, input: TerminalInput::new(stream)? });
+        self.typing = Some(Typing { run, input: RunInput::of_terminal(stream)? });
         self.change_modes(guardian);
         Ok(())
     }

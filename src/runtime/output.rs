@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use tokio::net::unix::pipe::Receiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::dyno_terminal::DynoTerminal;
+use super::attach::dyno_terminal::DynoTerminal;
 use super::log_hub::{BufferPlace, LogHub, READ_BYTES};
 use super::output_orders::{Order, OrderQueue, OutputEvent, RunTerminal};
 use crate::logs::{Audience, Chunk, LineMode, Lines, LogBlock, ScreenSize, Source, UnfinishedLine};

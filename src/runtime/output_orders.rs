@@ -9,7 +9,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::yield_now;
 
-use super::dyno_terminal::DynoTerminal;
+use super::attach::dyno_terminal::DynoTerminal;
 use crate::logs::LineMode;
 use crate::model::{PtySize, RunId};
 

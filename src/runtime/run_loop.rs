@@ -10,9 +10,9 @@ use std::time::Instant;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::attached_run::AttachedRuns;
+use super::attach::dyno_terminal::DynoTerminal;
 use super::calls::{Calls, FrontEnd};
-use super::dyno_terminal::DynoTerminal;
+use super::client_run::attached_run::AttachedRuns;
 use super::focus::{Keyboard, Pressed, PressedKeys};
 use super::focused::Focused;
 use super::guardian_link::GuardianLink;

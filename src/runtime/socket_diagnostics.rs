@@ -1,11 +1,11 @@
-//! Asks the kernel for the sockets that listen (`sock_diag(7)`).
+//! Asks the kernel for the sockets that listen, and for the state of one (`sock_diag(7)`).
 //!
 //! The tables in `/proc/net` also list every connection, take milliseconds to read, and do not show `IPV6_V6ONLY`,
 //! which nginx sets by default. A system without this service (a kernel without `tcp_diag`, a sandbox) gives an error.
-//! Called by `listening`.
+//! Called by `listening` and `client_presence`.
 
-use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
@@ -17,8 +17,12 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const DONE: u16 = 3;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const REQUEST_ALL: u16 = 0x301;
+/// `NLM_F_REQUEST`.
+const REQUEST_ONE: u16 = 1;
 /// The bit of the state LISTEN.
 const LISTENING: u32 = 1 << 10;
+/// The states in which a program has not closed its socket: ESTABLISHED and CLOSE-WAIT.
+const OPEN: [u8; 2] = [1, 8];
 /// The attribute for `IPV6_V6ONLY`, one byte long.
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
@@ -28,6 +32,7 @@ const REQUEST: usize = 56;
 const SOCKET: usize = 72;
 const ATTRIBUTE: usize = 4;
 /// Offsets in `inet_diag_msg`.
+const STATE_AT: usize = 1;
 const PORT_AT: usize = 4;
 const ADDRESS_AT: usize = 8;
 const INODE_AT: usize = 68;
@@ -40,11 +45,10 @@ const ANSWER_BYTES: usize = 32 << 10;
 /// # Errors
 /// The kernel does not answer, or does not support the request.
 pub(super) fn listeners() -> Result<Vec<Listener>, Errno> {
-    let kernel =
-        socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)?;
+    let kernel = kernel()?;
     let mut found = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
-        send(kernel.as_raw_fd(), &request(family), MsgFlags::empty())?;
+        send(kernel.as_raw_fd(), &request(REQUEST_ALL, family, LISTENING, &[]), MsgFlags::empty())?;
         let mut answer = vec![0; ANSWER_BYTES];
         loop {
             // No wait is needed: the kernel answers within `send`, or not at all.
@@ -61,17 +65,43 @@ pub(super) fn listeners() -> Result<Vec<Listener>, Errno> {
     Ok(found)
 }
 
-/// The request for all listening TCP sockets of a family.
-fn request(family: i32) -> Vec<u8> {
+/// Whether the program at the other end of a connection has closed its socket, which is on this machine, too. `theirs`: its
+/// own address.
+///
+/// # Errors
+/// The kernel does not answer, does not support the request, or does not know the socket any more.
+pub(super) fn is_closing(theirs: SocketAddr, ours: SocketAddr) -> Result<bool, Errno> {
+    let (IpAddr::V4(from), IpAddr::V4(to)) = (theirs.ip(), ours.ip()) else { return Err(Errno::EAFNOSUPPORT) };
+    let ports = [theirs.port().to_be_bytes(), ours.port().to_be_bytes()].concat();
+    let [from, to] = [from, to].map(|address| [&address.octets()[..], &[0; 12]].concat());
+    // The interface may be any, and so may be the cookie.
+    let id = [ports, from, to, vec![0; 4], vec![0xff; 8]].concat();
+    let kernel = kernel()?;
+    send(kernel.as_raw_fd(), &request(REQUEST_ONE, libc::AF_INET, u32::MAX, &id), MsgFlags::empty())?;
+    let mut answer = vec![0; ANSWER_BYTES];
+    let length = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
+    match (u16_at(&answer, 4), answer.get(..length).and_then(|answer| answer.get(HEADER + STATE_AT))) {
+        (Some(SOCK_DIAG_BY_FAMILY), Some(state)) => Ok(!OPEN.contains(state)),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+fn kernel() -> Result<OwnedFd, Errno> {
+    socket(AddressFamily::Netlink, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkSockDiag)
+}
+
+/// A request for TCP sockets of a family in these states. `id`: which one; empty: all of them.
+fn request(flags: u16, family: i32, states: u32, id: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + REQUEST).unwrap_or_default();
     let mut bytes = Vec::with_capacity(HEADER + REQUEST);
     bytes.extend(length.to_ne_bytes());
     bytes.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    bytes.extend(REQUEST_ALL.to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
     bytes.resize(HEADER, 0);
     let byte = |number: i32| u8::try_from(number).unwrap_or_default();
     bytes.extend([byte(family), byte(libc::IPPROTO_TCP), 0, 0]);
-    bytes.extend(LISTENING.to_ne_bytes());
+    bytes.extend(states.to_ne_bytes());
+    bytes.extend(id);
     bytes.resize(HEADER + REQUEST, 0);
     bytes
 }
@@ -147,6 +177,8 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     /// A message of this kind.
@@ -206,5 +238,22 @@ mod tests {
 
         assert_eq!(asked, of_ports(super::super::listening::in_tables()));
         assert_eq!(asked.len(), 3);
+    }
+
+    #[test]
+    fn s17_3_a_socket_that_was_closed_is_known_before_its_data_is_read() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let (stream, theirs) = server.accept().unwrap();
+        let ours = stream.local_addr().unwrap();
+        // A sandbox may have no such service.
+        let Ok(before) = is_closing(theirs, ours) else { return };
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[b'x'; 1 << 12]).is_ok() {}
+
+        drop(client);
+
+        assert!(!before && is_closing(theirs, ours).unwrap());
+        drop(stream);
     }
 }

@@ -29,9 +29,11 @@ pub enum TerminalFrame {
     Redraw,
     /// A line for the person.
     Line(String),
-    /// A run has ended or begun: the modes that the last one has set have no meaning any more. A line for the person.
-    RunChanged(String),
-    /// There is nothing to be attached to any more: why.
+    /// The next run has begun: the modes that the last one has set have no meaning any more. A line for the person.
+    RunBegan(String),
+    /// The run has ended, or there is none. The same about modes; a line for the person.
+    RunEnded(String),
+    /// The client has nothing left to be attached to: why.
     End(String),
 }
 
@@ -67,7 +69,8 @@ impl TerminalFrame {
             Self::Output(bytes) => append(b'o', bytes, out),
             Self::Redraw => append(b'd', &[], out),
             Self::Line(line) => append(b'l', line.as_bytes(), out),
-            Self::RunChanged(line) => append(b'r', line.as_bytes(), out),
+            Self::RunBegan(line) => append(b'b', line.as_bytes(), out),
+            Self::RunEnded(line) => append(b'r', line.as_bytes(), out),
             Self::End(why) => append(b'e', why.as_bytes(), out),
         }
     }
@@ -78,7 +81,8 @@ impl TerminalFrame {
             b'o' => Ok(Self::Output(rest)),
             b'd' if rest.is_empty() => Ok(Self::Redraw),
             b'l' => text(rest).map(Self::Line),
-            b'r' => text(rest).map(Self::RunChanged),
+            b'b' => text(rest).map(Self::RunBegan),
+            b'r' => text(rest).map(Self::RunEnded),
             b'e' => text(rest).map(Self::End),
             _ => Err(InvalidFrame),
         }

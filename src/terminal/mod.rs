@@ -9,13 +9,16 @@ mod frames;
 mod keys;
 mod modes;
 mod newlines;
+mod queries;
 #[cfg(test)]
 mod random;
 mod record;
+mod sequences;
 
 pub use detach_keys::DetachKeys;
 pub use frames::{AttachFrame, FrameDecoder, InvalidFrame, MAX_FRAME, TerminalFrame};
 pub use keys::{KeyPart, KeyReader, KeyTable};
 pub use modes::ScreenModes;
 pub use newlines::{NewlineMeaning, Newlines};
+pub use queries::{QueryReader, TerminalQuery};
 pub use record::{ScreenRecord, ScreenText, bounded};

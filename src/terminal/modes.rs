@@ -5,12 +5,9 @@
 
 use std::fmt::Write as _;
 
-use memchr::memchr;
+use memchr::memchr3;
 
-const ESC: u8 = 0x1b;
-
-/// The longest sequence that can set a mode. A longer one is text for some other purpose.
-const MAX_SEQUENCE: usize = 64;
+use super::sequences::{ESC, MAX_SEQUENCE, SequenceEnd, numbers, seen};
 
 /// The most keyboard modes that are stacked by programs within programs.
 const MAX_KEYBOARDS: usize = 16;
@@ -45,6 +42,13 @@ const ALTERNATE: [u16; 3] = [47, 1047, 1049];
 /// The private mode in which rows count from the first one that scrolls.
 const ORIGIN: u16 = 6;
 
+/// The usual letters. Others are lines for frames, for example.
+const LATIN: u8 = b'B';
+
+/// The bytes that show the letters of G1 and of G0.
+const SHOW_SECOND: u8 = 0x0e;
+const SHOW_FIRST: u8 = 0x0f;
+
 /// The modes of a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScreenModes {
@@ -62,6 +66,10 @@ pub struct ScreenModes {
     region: Option<(u16, u16)>,
     /// Whether rows count from the first one that scrolls.
     counts_from_region: bool,
+    /// The letters of G0 and G1.
+    letters: [u8; 2],
+    /// Whether those of G1 are shown.
+    shows_second: bool,
     /// A sequence that has begun, and of which the end has not arrived.
     begun: Vec<u8>,
 }
@@ -77,17 +85,11 @@ impl Default for ScreenModes {
             cursor_style: 0,
             region: None,
             counts_from_region: false,
+            letters: [LATIN; 2],
+            shows_second: false,
             begun: Vec::new(),
         }
     }
-}
-
-/// What a sequence is.
-enum SequenceEnd {
-    /// Complete, with this length.
-    Whole(usize),
-    /// Its end is missing.
-    Cut,
 }
 
 impl ScreenModes {
@@ -133,8 +135,13 @@ impl ScreenModes {
         }
         while self.is_alternate() == was_alternate {
             let rest = bytes.get(at..).unwrap_or_default();
-            let found = memchr(ESC, rest)?;
+            let found = memchr3(ESC, SHOW_SECOND, SHOW_FIRST, rest)?;
             let sequence = rest.get(found..).unwrap_or_default();
+            if let Some(byte @ (SHOW_SECOND | SHOW_FIRST)) = sequence.first().copied() {
+                self.shows_second = byte == SHOW_SECOND;
+                at += found + 1;
+                continue;
+            }
             match seen(sequence) {
                 SequenceEnd::Whole(length) => {
                     self.apply(sequence.get(..length).unwrap_or_default());
@@ -154,6 +161,8 @@ impl ScreenModes {
             [ESC, b'='] => self.keypad = true,
             [ESC, b'>'] => self.keypad = false,
             [ESC, b'c'] => *self = Self::default(),
+            [ESC, b'(', letters] => self.letters[0] = *letters,
+            [ESC, b')', letters] => self.letters[1] = *letters,
             [ESC, b'[', b'?', parameters @ .., b'h'] => self.set_private(parameters, true),
             [ESC, b'[', b'?', parameters @ .., b'l'] => self.set_private(parameters, false),
             [ESC, b'[', b'>', parameters @ .., b'm'] => match numbers(parameters).as_slice() {
@@ -241,7 +250,7 @@ impl ScreenModes {
     /// Bytes that set all other modes.
     pub(super) fn set_others(&self) -> Vec<u8> {
         let mut out = String::new();
-        for ((is_set, (mode, is_default)), letter) in self.private.iter().zip(PRIVATE).zip(self.letters()) {
+        for ((is_set, (mode, is_default)), letter) in self.private.iter().zip(PRIVATE).zip(self.switches()) {
             if *is_set != is_default {
                 let _ = write!(out, "\x1b[?{mode}{letter}");
             }
@@ -258,6 +267,10 @@ impl ScreenModes {
         if self.cursor_style > 0 {
             let _ = write!(out, "\x1b[{} q", self.cursor_style);
         }
+        for (place, letters) in ['(', ')'].into_iter().zip(self.letters).filter(|(_, letters)| *letters != LATIN) {
+            let _ = write!(out, "\x1b{place}{}", char::from(letters));
+        }
+        out.extend(self.shows_second.then_some(char::from(SHOW_SECOND)));
         out.into_bytes()
     }
 
@@ -287,44 +300,16 @@ impl ScreenModes {
             out += "\x1b[?6l";
         }
         // Resetting the scrolling region moves the cursor. Then the usual letters, no insertion, and nothing held back.
-        out += "\x1b7\x1b[r\x1b8\x1b[m\x1b(B\x0f\x1b[4l\x1b[?2026l";
+        out += "\x1b7\x1b[r\x1b8\x1b[m\x1b(B\x1b)B\x0f\x1b[4l\x1b[?2026l";
         if let Some(mode) = self.alternate {
             let _ = write!(out, "\x1b[?{mode}l");
         }
         out.into_bytes()
     }
 
-    fn letters(&self) -> impl Iterator<Item = char> {
+    fn switches(&self) -> impl Iterator<Item = char> {
         self.private.iter().map(|is_set| if *is_set { 'h' } else { 'l' })
     }
-}
-
-/// The sequence at the start of these bytes, which begin with ESC. One that cannot set a mode ends after its ESC.
-fn seen(bytes: &[u8]) -> SequenceEnd {
-    match bytes.get(1) {
-        None => SequenceEnd::Cut,
-        Some(b'=' | b'>' | b'c') => SequenceEnd::Whole(2),
-        Some(b'[') => {
-            let parameters = bytes.get(2..).unwrap_or_default();
-            let end = parameters.iter().take(MAX_SEQUENCE).position(|byte| !(0x20..0x40).contains(byte));
-            match end {
-                // Another byte than the last one of a sequence: what follows is text, or another sequence.
-                Some(end) if parameters.get(end).is_some_and(|last| !(0x40..0x7f).contains(last)) => {
-                    SequenceEnd::Whole(2 + end)
-                }
-                Some(end) => SequenceEnd::Whole(2 + end + 1),
-                None if parameters.len() >= MAX_SEQUENCE => SequenceEnd::Whole(2),
-                None => SequenceEnd::Cut,
-            }
-        }
-        Some(_) => SequenceEnd::Whole(1),
-    }
-}
-
-/// The numbers of a sequence. Those that are not numbers are left out.
-fn numbers(parameters: &[u8]) -> Vec<u16> {
-    let text = parameters.split(|byte| *byte == b';');
-    text.filter_map(|part| std::str::from_utf8(part).ok()?.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -357,8 +342,17 @@ mod tests {
     }
 
     #[test]
+    fn s10_5_letters_that_draw_frames_are_set_and_unset_again() {
+        let modes = after(b"\x1b(B\x1b)0\x0elqk");
+
+        assert_eq!(modes.set(), b"\x1b)0\x0e");
+        assert_eq!(after(b"\x1b(0lqk\x1b)0\x0e\x0f").set(), b"\x1b(0\x1b)0");
+        assert_eq!(after(&[&modes.set()[..], &modes.unset()].concat()), ScreenModes::default());
+    }
+
+    #[test]
     fn s10_5_modes_are_found_wherever_the_output_is_cut() {
-        let bytes = b"a\x1b[31m\x1b[?1049hb\x1b=\x1b\x1b[?2004h\xe2\x9c\x93\x1b[?1049l\x1b[?25l\x1b]0;t\x07";
+        let bytes = b"a\x1b[31m\x1b[?1049hb\x1b=\x1b\x1b[?2004h\xe2\x9c\x93\x1b[?1049l\x1b[?25l\x1b]0;t\x07\x1b)0\x0e";
         let whole = after(bytes);
 
         for cut in 0..=bytes.len() {

@@ -191,7 +191,7 @@ fn s10_5_long_output_is_split_into_valid_frames() {
     let bytes = vec![b'x'; MAX_FRAME + 1];
     let mut sent = Vec::new();
     TerminalFrame::Output(bytes.clone()).encode(&mut sent);
-    TerminalFrame::RunChanged("ended".to_owned()).encode(&mut sent);
+    TerminalFrame::RunEnded("ended".to_owned()).encode(&mut sent);
     let mut decoder = FrameDecoder::default();
     decoder.feed(&sent);
 

@@ -99,7 +99,7 @@ impl ScreenRecord {
         self.newline
     }
 
-    /// Whether bytes are drawn as soon as they are not kept any more.
+    /// Whether bytes that are dropped are still drawn.
     #[must_use]
     pub fn draws(&self) -> bool {
         self.screen.is_some()
@@ -127,7 +127,7 @@ impl ScreenRecord {
         self.end += bytes.len() as u64;
     }
 
-    /// Notes what has to be known of bytes that are not kept.
+    /// Remembers what later drawings need to know about dropped bytes.
     fn drop(&mut self, bytes: &[u8]) {
         let (mut rest, newline) = (bytes, self.newline.of_earlier_bytes());
         while !rest.is_empty() {
@@ -217,6 +217,11 @@ impl ScreenRecord {
     #[must_use]
     pub fn newlines(&self) -> Newlines {
         Newlines::after(self.modes.clone(), self.is_after_return)
+    }
+
+    /// The row and column of the cursor, from 0.
+    pub fn cursor(&mut self) -> (u16, u16) {
+        self.draw().cursor()
     }
 
     /// The screen as text.

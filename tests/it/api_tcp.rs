@@ -345,6 +345,6 @@ fn s17_3_a_certificate_that_no_client_could_name_is_not_used() {
     assert_eq!(status, 422, "{refused}");
     running.signal(Signal::SIGTERM);
     let log = running.finish().stderr();
-    let said = "`heroku run` works only as `heroku run:detached`: the path `";
+    let said = "`heroku run` is not available, only `heroku run:detached`: the path `";
     assert_eq!(log.matches(said).count(), 1, "{log}");
 }

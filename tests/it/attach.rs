@@ -52,8 +52,8 @@ fn s10_5_the_last_screenful_comes_first_and_keys_reach_the_dyno() {
 
     let finished = client.finish();
     finished.expect_end(Ended::Code(0));
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\nname? ben\nhi ben\nname?\n\
-                    detached from app.1, which goes on";
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nname? ben\nhi ben\nname?\n\
+                    detached from app.1, which is still running";
     assert_eq!(screen(&finished.stdout), expected);
     assert_eq!(printed(&app), "name? ben\nhi ben\nname?\n");
     stop(&app, &start);
@@ -64,13 +64,16 @@ fn s10_5_signal_keys_reach_a_dyno_whose_terminal_controls_no_session() {
     let app = App::new("app: ./app\n").script(
         "app",
         // It starts no program: a shell that is about to do so could miss a signal.
-        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\necho ready\nwhile :; do read -r _; done\n",
+        "trap 'echo interrupted' INT\ntrap 'echo asked to quit' QUIT\ntrap 'echo asked to stop' TSTP\necho ready\n\
+         while :; do read -r _; done\n",
     );
     let start = in_background(&app);
     let client = attach(&app, &[], "ready");
 
     client.terminal().type_keys(CTRL_C);
     client.until_shown("^Cinterrupted");
+    client.terminal().type_keys(b"\x1a");
+    client.until_shown("^Zasked to stop");
     // Held back until it is clear that no second one follows.
     client.terminal().type_keys(b"\x1c");
     client.until_shown("asked to quit");
@@ -111,7 +114,7 @@ fn s10_5_one_client_types_and_others_watch() {
     let refused = app.dyno(["attach", "app"]).spawn_in_terminal().finish();
     refused.expect_end(Ended::Code(69));
     let fact = format!("error: `dyno attach` (pid {}) already types into app.1", first.main());
-    let hint = "hint: `--take` takes the keyboard from it; `--read-only` only watches";
+    let hint = "hint: add `--take` to take the keyboard from it, or `--read-only` to watch";
     assert_eq!(screen(&refused.stdout), format!("{fact}\n\n{hint}"));
 
     let watching = attach(&app, &["--read-only"], "name?");
@@ -149,7 +152,11 @@ fn s10_5_other_detach_keys_leave_ctrl_backslash_to_the_dyno() {
 
     let finished = client.finish();
     finished.expect_end(Ended::Code(0));
-    assert!(finished.stdout().starts_with("attached to app.1: Ctrl-P Ctrl-Q detaches\r\n"), "{}", finished.stdout());
+    assert!(
+        finished.stdout().starts_with("attached to app.1: press Ctrl-P Ctrl-Q to detach\r\n"),
+        "{}",
+        finished.stdout()
+    );
     stop(&app, &start);
 }
 
@@ -191,7 +198,9 @@ fn s10_5_lines_begin_at_the_left_unless_the_dyno_says_otherwise() {
 
     finished.expect_end(Ended::Code(0));
     let lines = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n     nine\n";
-    let expected = format!("attached to app.1: Ctrl-\\ Ctrl-\\ detaches\n{lines}detached from app.1, which goes on");
+    let expected = format!(
+        "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\n{lines}detached from app.1, which is still running"
+    );
     assert_eq!(screen(&finished.stdout), expected);
     stop(&app, &start);
 }
@@ -205,8 +214,8 @@ fn s10_5_a_dyno_cannot_be_attached_to_itself() {
 
     start.until("it has ended", || printed(&app).contains("status"));
 
-    let expected = "error: this is app.1 itself: it would show its own output again and again\n\n\
-                    hint: type it in another terminal\nstatus 2\n";
+    let expected = "error: `dyno attach app.1` was typed in app.1 itself\n\n\
+                    hint: type it in a terminal outside of the app\nstatus 2\n";
     assert_eq!(printed(&app), expected);
     stop(&app, &start);
 }
@@ -243,10 +252,10 @@ fn s10_5_what_cannot_be_attached_is_an_error_with_a_hint() {
 
     let fact = "app.1 has no terminal: its output is a pipe";
     fails(app.dyno(["screen", "app"]), 69, fact, "start the app with `--pty always`");
-    let fact = "`dyno attach` needs a terminal as stdin and stdout, and has to run in its foreground";
+    let fact = "`dyno attach` must run in the foreground of a terminal, with stdin and stdout not redirected";
     let hint = "`dyno screen app.1` prints the last screenful; `dyno logs -t app.1` follows the log";
     fails(app.dyno(["attach", "app"]), 2, fact, hint);
-    fails(app.dyno(["screen", "two"]), 2, "`two` has several dynos", "name one: `two.1`, `two.2` …");
+    fails(app.dyno(["screen", "two"]), 2, "`two` has several dynos", "name one of them, such as `two.1`");
     let hint = "did you mean `app`?";
     fails(app.dyno(["screen", "ap"]), 2, "the Procfile has no process type `ap`", hint);
     let refused = app.dyno(["attach", "app"]).spawn_in_terminal().finish();

@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
-use crate::attach::{DETACH, asking, attach, printed, screen};
+use crate::attach::{ASKS, DETACH, asking, attach, printed, screen};
 use crate::detached::{in_background, stop};
 use crate::harness::{App, Ended, Running};
 use crate::process_table;
@@ -51,16 +51,15 @@ fn s10_5_a_client_stays_attached_while_the_dyno_restarts() {
     let finished = client.finish();
     finished.expect_end(Ended::Code(0));
     let shown = screen(&finished.stdout);
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\nname?\napp.1 has ended; still attached\n\n\
-                    app.1 has started again\nname? eve\nhi eve\nname?\ndetached from app.1, which goes on";
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nname?\napp.1 has ended; waiting for its next run\n\n\
+                    app.1 has started again\nname? eve\nhi eve\nname?\ndetached from app.1, which is still running";
     assert_eq!(shown, expected);
     stop(&app, &start);
 }
 
 #[test]
 fn s10_5_the_client_ends_with_the_dyno_or_with_the_app() {
-    for (command, why) in [(&["scale", "app=0"][..], "app.1: it was removed"), (&["stop"], "app.1: the app has ended")]
-    {
+    for (command, why) in [(&["scale", "app=0"][..], "app.1 was removed"), (&["stop"], "the app has ended")] {
         let app = drawing();
         let start = in_background(&app);
         let client = attach(&app, &[], "drawn");
@@ -89,7 +88,7 @@ fn s10_5_detaching_from_a_full_screen_leaves_the_shell_as_it_was() {
 
     finished.expect_end(Ended::Code(0));
     assert_fresh(&finished.stdout);
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\ndetached from app.1, which goes on";
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\ndetached from app.1, which is still running";
     assert_eq!(screen(&finished.stdout), expected);
     assert_eq!(printed(&app), "drawn\n");
     stop(&app, &start);
@@ -173,9 +172,50 @@ fn s10_5_if_the_start_is_killed_the_client_says_so() {
 
     let finished = client.finish();
     finished.expect_end(Ended::Code(69));
-    let expected = "attached to app.1: Ctrl-\\ Ctrl-\\ detaches\nerror: `dyno` (pid PID) has ended unexpectedly\n\n\
+    let expected = "attached to app.1: press Ctrl-\\ Ctrl-\\ to detach\nerror: `dyno` (pid PID) has ended unexpectedly\n\n\
                     hint: `dyno start` starts it again";
     assert_eq!(screen(finished.stdout().as_bytes()), expected);
     assert_fresh(&finished.stdout);
     start.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+}
+
+#[test]
+fn s10_5_a_client_that_was_stopped_learns_that_the_app_has_ended() {
+    let floods = "echo ready; read -r _ <go; i=0\nwhile [ $i -lt 100000 ]; do i=$((i+1)); echo \"line $i\"; done\n\
+        echo end; sleep 1000\n";
+    let app = App::new("app: ./app\n").script("app", floods).fifo("go");
+    let start = in_background(&app);
+    let client = attach(&app, &[], "ready");
+    // What it gets fills its connection.
+    client.signal(Signal::SIGSTOP);
+    app.release("go");
+    start.until("the log has everything", || app.dyno(["logs", "-n", "1"]).run().stdout().contains("| end\n"));
+    // The start does not wait for it for ever.
+    stop(&app, &start);
+
+    client.signal(Signal::SIGCONT);
+
+    let finished = client.finish();
+    finished.expect_end(Ended::Code(0));
+    assert!(screen(&finished.stdout).ends_with("\nthe app has ended"), "{}", screen(&finished.stdout));
+}
+
+#[test]
+fn s10_5_a_client_stays_attached_to_a_dyno_that_is_stopped() {
+    let app = App::new("app: ./app\nother: exec sleep 1000\n").script("app", ASKS);
+    let start = in_background(&app);
+    let client = attach(&app, &[], "name?");
+
+    app.dyno(["stop", "app"]).run().expect_end(Ended::Code(0));
+    client.until_shown("app.1 has ended; waiting for its next run");
+    // What the run has left.
+    assert_eq!(printed(&app), "name?\n");
+    app.dyno(["restart", "app"]).run().expect_end(Ended::Code(0));
+    client.until_shown("app.1 has started again");
+    client.terminal().type_keys(b"eve\r");
+    client.until_shown("hi eve");
+    client.terminal().type_keys(DETACH);
+
+    client.finish().expect_end(Ended::Code(0));
+    stop(&app, &start);
 }

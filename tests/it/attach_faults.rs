@@ -183,7 +183,7 @@ fn s10_5_a_terminal_is_never_reached_over_tcp() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
-        assert!(answer.contains("the terminal of a dyno cannot be reached over TCP"), "{answer}");
+        assert!(answer.contains("the terminal of a dyno is not available over TCP"), "{answer}");
     }
     still_works(&app, &start);
 }
@@ -206,5 +206,46 @@ fn s10_5_plain_http_gets_an_answer_that_says_what_is_missing() {
     assert!(odd.starts_with("HTTP/1.1 4"), "{odd}");
     let other = answered(&request("other", "{}"));
     assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    still_works(&app, &start);
+}
+
+#[test]
+fn s10_5_the_first_picture_fits_the_terminal_of_the_client() {
+    let draws =
+        "printf '\\033[?1049h\\033[2J\\033[1;1H%s%s%sright' 0123456789 0123456789 0123456789\nexec sleep 1000\n";
+    let app = App::new("app: ./app\n").script("app", draws);
+    let start = in_background(&app);
+    start.until("it is drawn", || printed(&app).contains("right"));
+    // One that only watches gets it in the size that it has.
+    let watching = app.dyno(["attach", "app", "--read-only"]).spawn_in_terminal_of(24, 30);
+    watching.until_shown("right");
+
+    let client = app.dyno(["attach", "app"]).spawn_in_terminal_of(24, 30);
+    client.until_shown("9012345678");
+    for client in [watching, client] {
+        client.terminal().type_keys(DETACH);
+        let finished = client.finish();
+        finished.expect_end(Ended::Code(0));
+        let is_whole = finished.stdout().contains("right");
+        assert_eq!(is_whole, finished.stdout().starts_with("watching"), "{:?}", finished.stdout());
+    }
+    stop(&app, &start);
+}
+
+#[test]
+fn s10_5_a_client_in_the_background_of_its_terminal_is_refused() {
+    let app = asking();
+    let start = in_background(&app);
+    start.until("the dyno asks", || printed(&app) == "name?\n");
+    let in_its_background = ["sh", "-c", "set -m; \"$@\" & wait $!; echo \"status $?\"", "sh"];
+
+    let finished = app.dyno(["attach", "app"]).under(&in_its_background).spawn_in_terminal().finish();
+
+    finished.expect_end(Ended::Code(0));
+    let shown = finished.stdout();
+    assert!(
+        shown.contains(" must run in the foreground of a terminal, ") && shown.ends_with("\r\nstatus 2\r\n"),
+        "{shown}"
+    );
     still_works(&app, &start);
 }

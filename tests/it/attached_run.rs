@@ -18,21 +18,21 @@ use crate::harness::{App, Ended, Running};
 use crate::running::{dynos, names, stop};
 use crate::tcp_client::{PATIENCE, TcpClient, certificate_of};
 
-const APP: &str = "worker: exec sleep 1000\n";
+pub(crate) const APP: &str = "worker: exec sleep 1000\n";
 
 /// What a client gets first.
 const BANNER: &str = "rendezvous\r\n";
 
 /// A one-off dyno that waits for its client.
-struct Offer {
-    name: String,
+pub(crate) struct Offer {
+    pub(crate) name: String,
     port: u16,
     secret: String,
     certificate: PathBuf,
 }
 
 /// The streams of a one-off dyno.
-struct Session(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Session(pub(crate) StreamOwned<ClientConnection, TcpStream>);
 
 /// What a program does that trusts this certificate.
 fn trusting(certificate: &Path) -> Arc<ClientConfig> {
@@ -47,7 +47,7 @@ fn trusting(certificate: &Path) -> Arc<ClientConfig> {
 
 impl Offer {
     /// Asks for a one-off dyno with this body of the request.
-    fn of(app: &App, client: &TcpClient, body: &str) -> Self {
+    pub(crate) fn of(app: &App, client: &TcpClient, body: &str) -> Self {
         let (status, dyno) = client.ask("POST", "/apps/app/dynos", body);
         assert_eq!(status, 201, "{dyno}");
         Self::in_answer(app, &dyno)
@@ -75,7 +75,7 @@ impl Offer {
         session
     }
 
-    fn attach(&self) -> Session {
+    pub(crate) fn attach(&self) -> Session {
         let mut session = self.shown(&self.secret);
         let mut banner = vec![0; BANNER.len()];
         session.0.read_exact(&mut banner).unwrap();
@@ -85,13 +85,13 @@ impl Offer {
 }
 
 impl Session {
-    fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).unwrap();
         self.0.flush().unwrap();
     }
 
     /// Reads until this text has come.
-    fn until(&mut self, text: &str) -> String {
+    pub(crate) fn until(&mut self, text: &str) -> String {
         let mut bytes = Vec::new();
         while !String::from_utf8_lossy(&bytes).contains(text) {
             let mut byte = [0];
@@ -102,7 +102,7 @@ impl Session {
     }
 
     /// Everything until the other side says that this is the end.
-    fn rest(&mut self) -> String {
+    pub(crate) fn rest(&mut self) -> String {
         let mut text = String::new();
         self.0.read_to_string(&mut text).unwrap();
         text
@@ -110,16 +110,16 @@ impl Session {
 }
 
 /// The body of a request for an attached one-off dyno, with other fields.
-fn attached(command: &str, others: &str) -> String {
+pub(crate) fn attached(command: &str, others: &str) -> String {
     format!(r#"{{"attach":true,"command":{}{others}}}"#, Value::from(command))
 }
 
 /// What the `heroku` CLI sends for `run -x`.
-fn reporting(command: &str) -> String {
+pub(crate) fn reporting(command: &str) -> String {
     attached(&format!("{command} ; echo \"\u{ffff} heroku-command-exit-status: $?\""), "")
 }
 
-fn until_gone(app: &App, running: &Running, name: &str) {
+pub(crate) fn until_gone(app: &App, running: &Running, name: &str) {
     running.until("the one-off dyno is gone", || !names(app).iter().any(|known| known == name));
 }
 
@@ -136,7 +136,7 @@ fn s17_3_an_attached_run_has_a_terminal_that_only_its_client_sees() {
     assert_eq!(session.until("xterm\r\n"), "43 132\r\nlevel two on xterm\r\n");
     assert_eq!(dynos(&app)[1]["name"], offer.name.as_str());
     let (status, refused) = request(&app, "GET", &format!("dynos/{}/screen", offer.name), "");
-    let message = format!("{} belongs to the client that has started it", offer.name);
+    let message = format!("{} is attached to the program that started it, such as `heroku run`", offer.name);
     assert_eq!((status, &refused["message"]), (409, &message.into()));
     session.send("typed\r");
 
@@ -291,7 +291,7 @@ fn s17_3_a_dyno_that_no_client_attaches_to_runs_nothing() {
     until_gone(&app, &running, &offer.name);
 
     assert!(!app.has("began") && TcpStream::connect(("127.0.0.1", offer.port)).is_err());
-    let said = format!("{}: no client has connected to it within 10 s", offer.name);
+    let said = format!("{} was not started: its client did not connect within 10 s", offer.name);
     // Nor does one that is stopped before its client comes.
     let offer = Offer::of(&app, &client, &attached("echo >began", ""));
     app.dyno(["stop", &offer.name]).run().expect_end(Ended::Code(0));

@@ -25,6 +25,8 @@ mod attach_faults;
 mod attach_input;
 #[cfg(feature = "attached-run")]
 mod attached_run;
+#[cfg(feature = "attached-run")]
+mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;

@@ -36,7 +36,7 @@ fn until_named(window: &Window) {
 
 fn detach(window: &Window) {
     window.press(&["C-\\", "C-\\"]);
-    window.until("which goes on");
+    window.until("which is still running");
     window.expect_status("0");
     window.line("clear");
 }
@@ -132,7 +132,7 @@ fn s10_5_an_editor_has_the_whole_window_and_its_keys() {
     window.line("dyno attach edit --read-only");
     window.until("\nsecond\n");
     window.press(&["C-\\", "C-\\"]);
-    window.until("which goes on");
+    window.until("which is still running");
     stop(&window);
 }
 

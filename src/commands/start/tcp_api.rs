@@ -37,7 +37,7 @@ impl TcpApi {
         let listener = listener.map_err(|error| refused(access.port, &error))?;
         let Some(mut api) = api else {
             let hint = "follow the hint above first, or leave out `--api`";
-            let fact = "cannot serve the API over TCP, because `dyno env` would not find the app";
+            let fact = "cannot serve the API over TCP, because `dyno env heroku` could not find this start";
             return Err(Error::new(Status::Unavailable, fact, hint));
         };
         print_line(&format!(r#"API at {}; type `eval "$(dyno env heroku)"` to use the `heroku` CLI"#, access.url()));
@@ -49,7 +49,7 @@ impl TcpApi {
                     api.tls = Some(tls);
                 }
                 Err(why) => {
-                    let fact = format!("`heroku run` works only as `heroku run:detached`: {why}");
+                    let fact = format!("`heroku run` is not available, only `heroku run:detached`: {why}");
                     warn(&Complaint::new(fact, "set `XDG_RUNTIME_DIR` to another directory that you own"));
                 }
             }

@@ -21,7 +21,7 @@ const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 const LINE: usize = 64;
 
 /// None: the system has no random bytes.
-pub(super) fn identity() -> Option<TlsIdentity> {
+pub(in crate::runtime) fn identity() -> Option<TlsIdentity> {
     let key = KeyPair::generate().ok()?;
     let mut params = CertificateParams::new(NAMES.map(str::to_owned)).ok()?;
     params.distinguished_name.push(DnType::CommonName, "dyno on this machine");

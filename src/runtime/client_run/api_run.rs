@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::api_server::ApiServer;
 use super::attached_run::AttachedRun;
 use super::attached_session::{Conversation, converse};
-use super::calls::ApiCall;
 use super::rendezvous::{ATTACHES_WITHIN, Rendezvous};
 use crate::api::{ApiAnswer, ApiError, AttachedOneOff};
 use crate::model::{DynoName, Io};
+use crate::runtime::api_server::ApiServer;
+use crate::runtime::calls::ApiCall;
 use crate::supervisor::{Command, Reply, Target};
 
 /// The most dynos whose streams belong to clients.
@@ -44,7 +44,7 @@ impl Drop for AttachedPlace {
 }
 
 /// Counts a client that is to get something. The end of everything waits for it.
-pub(super) struct Talking(Rc<ApiServer>);
+pub(in crate::runtime) struct Talking(Rc<ApiServer>);
 
 impl Drop for Talking {
     fn drop(&mut self) {
@@ -63,7 +63,7 @@ struct AttendedRun {
 
 impl ApiServer {
     /// Adds the dyno, which begins when its client connects, and answers with the address for that.
-    pub(super) async fn run_attached(
+    pub(in crate::runtime) async fn run_attached(
         self: &Rc<Self>,
         number: u32,
         attached: AttachedOneOff,
@@ -107,7 +107,10 @@ impl ApiServer {
         } else {
             // Otherwise it was stopped meanwhile.
             if !run.is_gone() {
-                let line = format!("{dyno}: no client has connected to it within {} s", ATTACHES_WITHIN.as_secs());
+                let line = format!(
+                    "{dyno} was not started: its client did not connect within {} s",
+                    ATTACHES_WITHIN.as_secs()
+                );
                 let _ = self.ask(|answer| ApiCall::Say(line, answer)).await;
             }
             Conversation::Abandoned
@@ -125,6 +128,7 @@ impl ApiServer {
                 let _ = self.ask(|answer| ApiCall::Command(command, answer)).await;
             }
         }
+        self.attended.notify_one();
     }
 }
 

@@ -5,7 +5,7 @@ const EOT: u8 = 0x04;
 
 /// Takes the protocol out of the bytes of a client.
 #[derive(Debug)]
-pub(super) struct ClientInput {
+pub(in crate::runtime) struct ClientInput {
     begun: LineEnd,
     /// Whether the input goes to a pipe, on which EOT would be text.
     is_pipe: bool,
@@ -22,17 +22,17 @@ enum LineEnd {
 }
 
 impl ClientInput {
-    pub(super) fn new(is_pipe: bool) -> Self {
+    pub(in crate::runtime) fn new(is_pipe: bool) -> Self {
         Self { begun: LineEnd::Nothing, is_pipe, held: false }
     }
 
     /// Whether the input has ended, unless more comes.
-    pub(super) fn may_have_ended(&self) -> bool {
+    pub(in crate::runtime) fn may_have_ended(&self) -> bool {
         self.held
     }
 
     /// What the client has typed with these bytes.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(in crate::runtime) fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut typed = Vec::with_capacity(bytes.len() + 1);
         if !bytes.is_empty() && std::mem::take(&mut self.held) {
             typed.push(EOT);

@@ -17,7 +17,7 @@ const CONTROLLING: u64 = libc::makedev(5, 0);
 const MAX_THREADS: usize = 64;
 
 /// Whether a program of the run reads its terminal. `master`: of that terminal; `leader`: the process of the run.
-pub(super) fn reads_terminal(master: impl AsFd, ours: impl AsFd, leader: i32) -> bool {
+pub(in crate::runtime) fn reads_terminal(master: impl AsFd, ours: impl AsFd, leader: i32) -> bool {
     if TerminalModes::of(master).is_ok_and(|modes| modes.gives_single_keys() || !modes.echoes()) {
         return true;
     }

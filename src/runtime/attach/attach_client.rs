@@ -16,12 +16,12 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{getpgrp, tcgetpgrp};
 
-use super::api_client::no_answer;
 use super::terminal_requests::TERMINAL_PROTOCOL;
-use super::{ANSWERS_WITHIN, ClientAnswer, NoAnswer, RuntimeDirectory};
 use crate::api::StartDescription;
 use crate::guardian::{Guardian, Limits, TerminalModes, terminal_size};
 use crate::model::PtySize;
+use crate::runtime::api_client::no_answer;
+use crate::runtime::{ANSWERS_WITHIN, ClientAnswer, NoAnswer, RuntimeDirectory};
 use crate::supervisor::UserSignal;
 use crate::terminal::{AttachFrame, FrameDecoder, TerminalFrame};
 
@@ -82,7 +82,7 @@ impl RuntimeDirectory {
                     let (received, pending) = (FrameDecoder::default(), Vec::new());
                     return Ok(Ok(AttachConnection { stream, received, pending }));
                 }
-            } else if let Some(answer) = super::api_client::whole(&bytes) {
+            } else if let Some(answer) = crate::runtime::api_client::whole(&bytes) {
                 return Ok(Err(answer));
             }
         }
@@ -180,8 +180,8 @@ impl UserTerminal {
 
     /// Its size.
     #[must_use]
-    pub fn size(&self) -> Option<PtySize> {
-        terminal_size(&self.terminal)
+    pub fn size() -> Option<PtySize> {
+        terminal_size(io::stdin())
     }
 
     /// The keys that were pressed. None: the terminal is gone.

@@ -7,16 +7,17 @@ use std::rc::Rc;
 
 use tokio::task::yield_now;
 
-use super::client_socket::ClientSocket;
-use super::dyno_terminal::{AttachedTerminal, TerminalEvent};
+use super::attached_terminal::AttachedTerminal;
+use super::dyno_terminal::TerminalEvent;
 use crate::model::DynoName;
+use crate::runtime::client_socket::ClientSocket;
 use crate::terminal::{AttachFrame, FrameDecoder, TerminalFrame};
 
 /// Bytes per read.
 const READ_BYTES: usize = 8 << 10;
 
 /// A client and the terminal that it is attached to.
-pub(super) struct AttachSession {
+pub(in crate::runtime) struct AttachSession {
     dyno: DynoName,
     terminal: AttachedTerminal,
     /// What it has sent, and is not a whole frame yet.
@@ -31,13 +32,13 @@ pub(super) struct AttachSession {
 }
 
 impl AttachSession {
-    pub(super) fn new(dyno: DynoName, terminal: AttachedTerminal, taken: Rc<Cell<u64>>) -> Self {
+    pub(in crate::runtime) fn new(dyno: DynoName, terminal: AttachedTerminal, taken: Rc<Cell<u64>>) -> Self {
         let (received, sending) = (FrameDecoder::default(), Vec::new());
         Self { dyno, terminal, received, sending, sent: 0, taken, has_begun: false, is_over: false }
     }
 
     /// Runs until the client is gone, sends something that is not a frame, or has nothing to be attached to any more.
-    pub(super) async fn run(mut self, socket: &ClientSocket) {
+    pub(in crate::runtime) async fn run(mut self, socket: &ClientSocket) {
         while !(self.is_over && self.is_all_sent()) {
             let is_all_sent = self.is_all_sent();
             tokio::select! {
@@ -109,22 +110,23 @@ impl AttachSession {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         Some(match event {
             TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => TerminalFrame::Output(bytes),
-            TerminalEvent::RunBegan if is_first && self.terminal.is_focused() => {
-                TerminalFrame::Line(format!("{dyno} has the keyboard of `dyno start`: you can only watch"))
+            TerminalEvent::RunBegan if is_first && self.terminal.is_refused_keys() => {
+                TerminalFrame::Line(format!("`dyno start --focus` has the keyboard of {dyno}: you can only watch"))
             }
             TerminalEvent::RunBegan if is_first => return None,
-            TerminalEvent::RunBegan => TerminalFrame::RunChanged(format!("{dyno} has started again")),
-            TerminalEvent::RunEnded if is_first => {
-                TerminalFrame::Line(format!("{dyno} is not running; still attached"))
+            TerminalEvent::RunBegan => TerminalFrame::RunBegan(format!("{dyno} has started again")),
+            TerminalEvent::RunEnded => {
+                let what = if is_first { "is not running" } else { "has ended" };
+                TerminalFrame::RunEnded(format!("{dyno} {what}; waiting for its next run"))
             }
-            TerminalEvent::RunEnded => TerminalFrame::RunChanged(format!("{dyno} has ended; still attached")),
             TerminalEvent::LostKeys(by) => {
                 let by = by.map_or_else(|| "another client".to_owned(), |pid| format!("`dyno attach` (pid {pid})"));
-                TerminalFrame::Line(format!("{by} has taken the keyboard: you can only watch"))
+                let back = format!("`dyno attach {dyno} --take` takes it back");
+                TerminalFrame::Line(format!("{by} has taken the keyboard: you can only watch; {back}"))
             }
             TerminalEvent::Gone(why) => {
                 self.is_over = true;
-                TerminalFrame::End(format!("{dyno}: {why}"))
+                TerminalFrame::End(why)
             }
         })
     }

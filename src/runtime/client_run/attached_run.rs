@@ -10,16 +10,14 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use crate::model::{DynoName, RunId, RunReport};
-
-/// The status of a run that never began.
-const NOT_STARTED: u8 = 126;
+use crate::supervisor::{NOT_STARTED, VANISHED};
 
 /// Our side of the streams of a run.
-pub(super) struct RunStreams {
+pub(in crate::runtime) struct RunStreams {
     /// The master of its terminal, or the reading end of its pipe.
-    pub(super) output: Receiver,
+    pub(in crate::runtime) output: Receiver,
     /// The writing end of its stdin. None: that is its terminal.
-    pub(super) input: Option<OwnedFd>,
+    pub(in crate::runtime) input: Option<OwnedFd>,
 }
 
 /// How far a run has come.
@@ -32,7 +30,7 @@ enum AttachedStage {
 }
 
 /// One run.
-pub(super) struct AttachedRun {
+pub(in crate::runtime) struct AttachedRun {
     streams: RefCell<Option<RunStreams>>,
     stage: watch::Sender<AttachedStage>,
     is_met: Cell<bool>,
@@ -52,7 +50,7 @@ impl AttachedRun {
     }
 
     /// Its client has come, so it may begin.
-    pub(super) fn meet(&self) {
+    pub(in crate::runtime) fn meet(&self) {
         self.is_met.set(true);
     }
 
@@ -76,77 +74,83 @@ impl AttachedRun {
         });
     }
 
+    /// Nothing more will be known of it: it never began, or it is gone and its exit was not reported.
+    fn lost(&self) {
+        let status = if self.is_open() { VANISHED } else { NOT_STARTED };
+        self.exited(status.shell_code());
+    }
+
     /// Its streams, once its program has them: before that, a key such as Ctrl-C would be lost. None: it never began, or
     /// they were taken.
-    pub(super) async fn streams(&self) -> Option<RunStreams> {
+    pub(in crate::runtime) async fn streams(&self) -> Option<RunStreams> {
         let _ = self.stage.subscribe().wait_for(|stage| *stage != AttachedStage::Starting).await;
         self.streams.borrow_mut().take()
     }
 
     /// Closes the streams, unless a session has taken them.
-    pub(super) fn hang_up(&self) {
+    pub(in crate::runtime) fn hang_up(&self) {
         self.streams.borrow_mut().take();
     }
 
     /// Whether nothing of it is left. Its name may belong to another dyno then.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(in crate::runtime) fn is_gone(&self) -> bool {
         self.is_gone.get()
     }
 
     /// Why it could not be started.
-    pub(super) fn failure(&self) -> Option<String> {
+    pub(in crate::runtime) fn failure(&self) -> Option<String> {
         self.failure.borrow().clone()
     }
 
     /// Whether its leader runs.
-    pub(super) fn is_open(&self) -> bool {
+    pub(in crate::runtime) fn is_open(&self) -> bool {
         *self.stage.borrow() == AttachedStage::Open
     }
 
     /// Whether its leader has ended.
-    pub(super) fn has_exited(&self) -> bool {
+    pub(in crate::runtime) fn has_exited(&self) -> bool {
         matches!(*self.stage.borrow(), AttachedStage::Exited(_))
     }
 
     /// The status of its leader, once that has ended.
-    pub(super) async fn status(&self) -> u8 {
+    pub(in crate::runtime) async fn status(&self) -> u8 {
         let mut stages = self.stage.subscribe();
         match stages.wait_for(|stage| matches!(stage, AttachedStage::Exited(_))).await.as_deref() {
             Ok(AttachedStage::Exited(status)) => *status,
             // Never: the sender is here.
-            Ok(AttachedStage::Starting | AttachedStage::Open) | Err(_) => NOT_STARTED,
+            Ok(AttachedStage::Starting | AttachedStage::Open) | Err(_) => NOT_STARTED.shell_code(),
         }
     }
 }
 
 /// The runs that have not ended, and those that were not taken.
 #[derive(Default)]
-pub(super) struct AttachedRuns {
+pub(in crate::runtime) struct AttachedRuns {
     living: HashMap<RunId, Rc<AttachedRun>>,
     untaken: HashMap<DynoName, Rc<AttachedRun>>,
 }
 
 impl AttachedRuns {
     /// A run will begin.
-    pub(super) fn expect(&mut self, run: RunId, dyno: &DynoName) {
+    pub(in crate::runtime) fn expect(&mut self, run: RunId, dyno: &DynoName) {
         let attached = AttachedRun::new();
         self.living.insert(run, Rc::clone(&attached));
         self.untaken.insert(dyno.clone(), attached);
     }
 
     /// Whether this run may begin. Those of other dynos wait for no client.
-    pub(super) fn may_begin(&self, run: RunId) -> bool {
+    pub(in crate::runtime) fn may_begin(&self, run: RunId) -> bool {
         self.living.get(&run).is_none_or(|attached| attached.is_met.get())
     }
 
     /// Its streams exist.
-    pub(super) fn open(&mut self, run: RunId, streams: RunStreams) {
+    pub(in crate::runtime) fn open(&mut self, run: RunId, streams: RunStreams) {
         if let Some(attached) = self.living.get(&run) {
             *attached.streams.borrow_mut() = Some(streams);
         }
     }
 
-    pub(super) fn follow(&mut self, run: RunId, report: &RunReport) {
+    pub(in crate::runtime) fn follow(&mut self, run: RunId, report: &RunReport) {
         match report {
             RunReport::Exited { exit, .. } => {
                 if let Some(attached) = self.living.get(&run) {
@@ -159,7 +163,7 @@ impl AttachedRuns {
                     if let RunReport::SpawnFailed(why) = report {
                         *attached.failure.borrow_mut() = Some(why.to_string());
                     }
-                    attached.exited(NOT_STARTED);
+                    attached.lost();
                 }
             }
             RunReport::Spawned { .. } => {
@@ -172,7 +176,7 @@ impl AttachedRuns {
     }
 
     /// Takes the run of a dyno, for the session of its client.
-    pub(super) fn take(&mut self, dyno: &DynoName) -> Option<Rc<AttachedRun>> {
+    pub(in crate::runtime) fn take(&mut self, dyno: &DynoName) -> Option<Rc<AttachedRun>> {
         self.untaken.remove(dyno)
     }
 }
@@ -180,7 +184,7 @@ impl AttachedRuns {
 impl Drop for AttachedRuns {
     fn drop(&mut self) {
         // Nothing follows them any more.
-        self.living.values().for_each(|attached| attached.exited(NOT_STARTED));
+        self.living.values().for_each(|attached| attached.lost());
     }
 }
 
@@ -192,7 +196,7 @@ mod tests {
     use tokio::net::unix::pipe::pipe;
 
     use super::*;
-    use crate::model::ProcessType;
+    use crate::model::{ExitStatus, ProcessType};
 
     #[tokio::test]
     async fn s17_3_nothing_is_typed_before_the_program_has_its_terminal() {
@@ -209,5 +213,27 @@ mod tests {
         runs.follow(run, &RunReport::Spawned { pid: 1 });
 
         assert!(matches!(streams.as_mut().poll(&mut context), Poll::Ready(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn s11_1_a_leader_that_vanished_did_not_fail_to_start() {
+        let dyno = DynoName::new(ProcessType::new("run").unwrap(), 1);
+        let status_after = async |reports: Vec<RunReport>| {
+            let (mut runs, run) = (AttachedRuns::default(), RunId(1));
+            runs.expect(run, &dyno);
+            let attached = runs.take(&dyno).unwrap();
+            for report in &reports {
+                runs.follow(run, report);
+            }
+            drop(runs);
+            attached.status().await
+        };
+        let exited = RunReport::Exited { exit: ExitStatus::Code(3), left: Vec::new() };
+
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }, RunReport::Gone]).await, 137);
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }]).await, 137);
+        assert_eq!(status_after(vec![RunReport::Spawned { pid: 1 }, exited, RunReport::Gone]).await, 3);
+        assert_eq!(status_after(vec![RunReport::Gone]).await, 126);
+        assert_eq!(status_after(Vec::new()).await, 126);
     }
 }

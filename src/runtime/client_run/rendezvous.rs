@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::identity;
+use super::client_presence::ClientPresence;
 use super::tls::{ClientTls, TlsIdentity};
 use crate::api::ApiError;
+use crate::runtime::identity;
 
 /// How long a client may take to connect. It does so right after it has the address.
-pub(super) const ATTACHES_WITHIN: Duration = Duration::from_secs(10);
+pub(in crate::runtime) const ATTACHES_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a connection may take to show the secret.
 const SHOWS_WITHIN: Duration = Duration::from_secs(5);
@@ -31,25 +31,24 @@ const MAX_STRANGERS: usize = 32;
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
 /// A client that has shown the secret.
-pub(super) struct MetClient {
-    pub(super) tls: ClientTls,
-    /// A copy of its socket: whether it is gone shows there without reading.
-    pub(super) socket: OwnedFd,
+pub(in crate::runtime) struct MetClient {
+    pub(in crate::runtime) tls: ClientTls,
+    pub(in crate::runtime) presence: ClientPresence,
 }
 
 /// The place for one client.
-pub(super) struct Rendezvous {
+pub(in crate::runtime) struct Rendezvous {
     listener: TcpListener,
     identity: Rc<TlsIdentity>,
     secret: String,
     /// Its address for the client.
-    pub(super) url: String,
+    pub(in crate::runtime) url: String,
 }
 
 impl Rendezvous {
     /// # Errors
     /// 503: the system refused the port, or has no random bytes.
-    pub(super) async fn open(identity: Rc<TlsIdentity>) -> Result<Self, ApiError> {
+    pub(in crate::runtime) async fn open(identity: Rc<TlsIdentity>) -> Result<Self, ApiError> {
         let refused = |error: io::Error| {
             let reason = crate::project::reason(&error);
             ApiError::unavailable(format!("cannot open a port for the client of a one-off dyno: {reason}"))
@@ -63,7 +62,7 @@ impl Rendezvous {
     }
 
     /// The client that has shown the secret. None: none has come in time. The port is closed in both cases.
-    pub(super) async fn client(self) -> Option<MetClient> {
+    pub(in crate::runtime) async fn client(self) -> Option<MetClient> {
         timeout(ATTACHES_WITHIN, self.accept()).await.ok()
     }
 
@@ -98,12 +97,12 @@ async fn shown(identity: Rc<TlsIdentity>, stream: TcpStream, secret: String) -> 
     let read = async {
         // Each key is a packet.
         let _ = stream.set_nodelay(true);
-        let socket = stream.as_fd().try_clone_to_owned().ok()?;
+        let presence = ClientPresence::of(&stream).ok()?;
         let mut tls = identity.accept(stream).await.ok()?;
         let mut sent = vec![0; secret.len()];
         tls.read_exact(&mut sent).await.ok()?;
         let is_right: bool = sent.as_slice().ct_eq(secret.as_bytes()).into();
-        is_right.then_some(MetClient { tls, socket })
+        is_right.then_some(MetClient { tls, presence })
     };
     timeout(SHOWS_WITHIN, read).await.ok().flatten()
 }

@@ -3,21 +3,23 @@
 
 use std::cell::Cell;
 use std::io::ErrorKind;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::net::unix::pipe::Receiver;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::api_run::Talking;
 use super::attached_input::ClientInput;
 use super::attached_run::{AttachedRun, RunStreams};
+use super::client_presence::ClientPresence;
 use super::rendezvous::MetClient;
 use crate::api::AttachedOneOff;
+use crate::runtime::output::at;
+use crate::runtime::run_input::{RunInput, writable};
 
 /// What a client gets first.
 const BANNER: &[u8] = b"rendezvous\r\n";
@@ -35,9 +37,6 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// After an EOT without anything else for this long, the input has ended.
 const NO_MORE_INPUT: Duration = Duration::from_millis(200);
 
-/// How often to look whether the client is still there while the program does not read: nothing is read from the client then.
-const LOOKS_EVERY: Duration = Duration::from_millis(500);
-
 /// Bytes per read.
 const READ_BYTES: usize = 16 << 10;
 
@@ -47,7 +46,7 @@ const MOST_LEFT: usize = 2 << 20;
 
 /// How a conversation has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conversation {
+pub(in crate::runtime) enum Conversation {
     /// The leader has ended, and the client has got everything.
     Complete,
     /// The client is gone.
@@ -56,14 +55,14 @@ pub(super) enum Conversation {
 
 /// Talks to a client until its run has ended or it is gone. `reports_exit`: the last line has the exit status. `taken`: counts
 /// the bytes that the client has got. `talking` is dropped as soon as it has got everything.
-pub(super) async fn converse(
+pub(in crate::runtime) async fn converse(
     client: MetClient,
     run: &AttachedRun,
     reports_exit: bool,
     taken: &Cell<u64>,
     talking: Talking,
 ) -> Conversation {
-    let MetClient { tls, socket } = client;
+    let MetClient { tls, presence } = client;
     let (mut reader, mut writer) = split(tls);
     if write(&mut writer, BANNER, taken).await.is_err() {
         return Conversation::Abandoned;
@@ -71,11 +70,18 @@ pub(super) async fn converse(
     let began = Instant::now();
     sleep(BANNER_ALONE).await;
     let said = async {
+        let streams = tokio::select! {
+            streams = run.streams() => streams,
+            // What it has typed is read only after that.
+            () = presence.left() => return None,
+        };
         // Without streams there is only a status.
-        if let Some(RunStreams { output, input }) = run.streams().await {
-            let mut keys = Keys::new(&output, input);
+        if let Some(RunStreams { output, input }) = streams {
+            let is_pipe = input.is_some();
+            // If we have run out of descriptors, what is typed is lost.
+            let input = input.map_or_else(|| RunInput::of_terminal(&output), RunInput::new).ok();
             tokio::select! {
-                () = listen(&mut reader, socket.as_fd(), &mut keys) => return None,
+                () = listen(&mut reader, &presence, input, is_pipe) => return None,
                 passed = pass(&output, run, &mut writer, taken) => passed?,
             }
         }
@@ -146,77 +152,37 @@ async fn pass(
 }
 
 /// Types what the client sends, until it is gone.
-async fn listen(reader: &mut (impl AsyncRead + Unpin), socket: BorrowedFd<'_>, keys: &mut Keys) {
-    let mut input = ClientInput::new(keys.is_pipe);
+async fn listen(
+    reader: &mut (impl AsyncRead + Unpin),
+    presence: &ClientPresence,
+    mut input: Option<RunInput>,
+    is_pipe: bool,
+) {
+    let mut protocol = ClientInput::new(is_pipe);
     let mut bytes = vec![0; READ_BYTES];
+    let mut ends_at = None;
     loop {
-        let read = reader.read(&mut bytes);
-        let count = if input.may_have_ended() && keys.stdin.is_some() {
-            let Ok(count) = timeout(NO_MORE_INPUT, read).await else {
-                keys.stdin = None;
-                continue;
-            };
-            count
-        } else {
-            read.await
-        };
-        match count {
-            Ok(count @ 1..) => {
-                let typed = input.feed(bytes.get(..count).unwrap_or_default());
-                tokio::select! {
-                    () = keys.type_all(&typed) => {}
-                    () = left(socket) => return,
+        // Nothing may be lost: what there is no room for waits in the connection.
+        let has_room = input.as_ref().is_none_or(RunInput::has_room);
+        let is_waiting = input.as_ref().is_some_and(RunInput::is_waiting);
+        tokio::select! {
+            read = reader.read(&mut bytes), if has_room => {
+                let Ok(count @ 1..) = read else { return };
+                let typed = protocol.feed(bytes.get(..count).unwrap_or_default());
+                ends_at = protocol.may_have_ended().then(|| Instant::now() + NO_MORE_INPUT);
+                if let Some(input) = &mut input {
+                    let mut rest = typed.as_slice();
+                    while !rest.is_empty() {
+                        (_, rest) = input.type_to_signal(rest);
+                    }
                 }
             }
-            Ok(0) | Err(_) => return,
+            () = presence.left(), if !has_room => return,
+            () = writable(input.as_ref()), if is_waiting => input.iter_mut().for_each(RunInput::write),
+            () = at(ends_at), if !is_waiting => (input, ends_at) = (None, None),
         }
-        // A client that sends all the time must not keep everything else waiting.
+        // A client that sends all the time must not keep everything else waiting, nor a terminal that no program has open,
+        // which is always ready.
         yield_now().await;
-    }
-}
-
-/// Ends when the client has closed its connection.
-async fn left(socket: BorrowedFd<'_>) {
-    loop {
-        sleep(LOOKS_EVERY).await;
-        let mut polled = [PollFd::new(socket, PollFlags::from_bits_retain(libc::POLLRDHUP))];
-        let _ = poll(&mut polled, PollTimeout::ZERO);
-        // None: `POLLRDHUP`, which `nix` does not know.
-        if polled.iter().any(|fd| fd.revents() != Some(PollFlags::empty())) {
-            return;
-        }
-    }
-}
-
-/// Where keys go.
-struct Keys {
-    /// None: the run does not read it any more, or it has ended.
-    stdin: Option<Sender>,
-    is_pipe: bool,
-}
-
-impl Keys {
-    fn new(output: &Receiver, input: Option<OwnedFd>) -> Self {
-        let is_pipe = input.is_some();
-        let stdin = input.or_else(|| output.as_fd().try_clone_to_owned().ok());
-        // Unchecked, because it may be the master of a terminal. If we have run out of descriptors, the keys are lost.
-        Self { stdin: stdin.and_then(|stdin| Sender::from_owned_fd_unchecked(stdin).ok()), is_pipe }
-    }
-
-    async fn type_all(&mut self, mut bytes: &[u8]) {
-        while let Some(stdin) = &self.stdin
-            && !bytes.is_empty()
-        {
-            let written = match stdin.writable().await {
-                Ok(()) => stdin.try_write(bytes),
-                Err(error) => Err(error),
-            };
-            match written {
-                Ok(count @ 1..) => bytes = bytes.get(count..).unwrap_or_default(),
-                // A terminal that no program has open is always ready: let others work.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => yield_now().await,
-                Ok(0) | Err(_) => self.stdin = None,
-            }
-        }
     }
 }

@@ -7,29 +7,34 @@ use hyper::body::Bytes;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use hyper::{Response, StatusCode};
 
-use super::api_server::{ApiServer, Connection, MAX_WAITING};
-use super::api_service::text;
 use super::attach_session::AttachSession;
-use super::calls::ApiCall;
+use super::attached_terminal::AttachedTerminal;
 use super::dyno_terminal::{AttachWish, DynoTerminal, Occupied};
-use super::log_body::ApiBody;
 use super::terminal_calls::NoTerminal;
 use crate::api::{ApiAnswer, ApiError, AttachRequest, ScreenResource};
 use crate::model::DynoName;
+use crate::runtime::api_server::{ApiServer, Connection, MAX_WAITING};
+use crate::runtime::api_service::text;
+use crate::runtime::calls::ApiCall;
+use crate::runtime::log_body::ApiBody;
 use crate::supervisor::Refusal;
 
 /// The protocol after the HTTP exchange.
-pub(super) const TERMINAL_PROTOCOL: &str = "dyno-terminal";
+pub(in crate::runtime) const TERMINAL_PROTOCOL: &str = "dyno-terminal";
 
 impl ApiServer {
     /// The last screenful of a dyno.
-    pub(super) async fn see_screen(&self, dyno: &DynoName, connection: &Connection) -> Result<ApiAnswer, ApiError> {
+    pub(in crate::runtime) async fn see_screen(
+        &self,
+        dyno: &DynoName,
+        connection: &Connection,
+    ) -> Result<ApiAnswer, ApiError> {
         let terminal = self.terminal(dyno, connection).await?;
         Ok(ApiAnswer::ok(&ScreenResource::new(dyno, terminal.text())))
     }
 
     /// Attaches a client: its connection carries frames after this answer.
-    pub(super) async fn attach(
+    pub(in crate::runtime) async fn attach(
         &self,
         dyno: DynoName,
         request: AttachRequest,
@@ -44,8 +49,12 @@ impl ApiServer {
         if self.count_waiting() >= MAX_WAITING {
             return Err(ApiError::unavailable(format!("{MAX_WAITING} clients are waiting already")));
         }
-        let wish = AttachWish { pid: connection.socket.peer_pid(), types: !request.read_only, takes: request.take };
-        let attached = terminal.attach(wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
+        let (pid, size) = (connection.socket.peer_pid(), request.size());
+        let wish = AttachWish { pid, types: !request.read_only, takes: request.take, size };
+        let attached =
+            AttachedTerminal::attach(&terminal, wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
+        // What comes first is drawn for its terminal.
+        attached.fit().await;
         connection.session.replace(Some(AttachSession::new(dyno, attached, Rc::clone(&self.taken))));
         let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -56,7 +65,7 @@ impl ApiServer {
 
     async fn terminal(&self, dyno: &DynoName, connection: &Connection) -> Result<Rc<DynoTerminal>, ApiError> {
         if connection.socket.needs_key() {
-            let message = "the terminal of a dyno cannot be reached over TCP";
+            let message = "the terminal of a dyno is not available over TCP";
             return Err(ApiError::not_found(message).with_hint(format!("`dyno attach {dyno}` reaches it")));
         }
         let terminal = self.ask(|answer| ApiCall::Terminal(dyno.clone(), answer)).await?;
@@ -66,13 +75,16 @@ impl ApiServer {
             }
             NoTerminal::Pipe => ApiError::conflict(format!("{dyno} has no terminal: its output is a pipe"))
                 .with_hint("start the app with `--pty always`"),
-            NoTerminal::OfClient => ApiError::conflict(format!("{dyno} belongs to the client that has started it")),
+            NoTerminal::OfClient => {
+                ApiError::conflict(format!("{dyno} is attached to the program that started it, such as `heroku run`"))
+                    .with_hint("its output is shown only there")
+            }
         })
     }
 }
 
 fn occupied(dyno: &DynoName, by: Occupied) -> ApiError {
     let by = by.pid.map_or_else(|| "another client".to_owned(), |pid| format!("`dyno attach` (pid {pid})"));
-    let hint = "`--take` takes the keyboard from it; `--read-only` only watches";
+    let hint = "add `--take` to take the keyboard from it, or `--read-only` to watch";
     ApiError::conflict(format!("{by} already types into {dyno}")).with_hint(hint)
 }

@@ -8,20 +8,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Bytes in both directions.
-pub(super) trait Duplex: AsyncRead + AsyncWrite {}
+pub(in crate::runtime) trait Duplex: AsyncRead + AsyncWrite {}
 
 impl<T: AsyncRead + AsyncWrite> Duplex for T {}
 
 /// A connection after its handshake.
-pub(super) type ClientTls = Pin<Box<dyn Duplex>>;
+pub(in crate::runtime) type ClientTls = Pin<Box<dyn Duplex>>;
 
 /// Performs a handshake.
-pub(super) type Handshake = Box<dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = io::Result<ClientTls>>>>>;
+pub(in crate::runtime) type Handshake = Box<dyn Fn(TcpStream) -> Pin<Box<dyn Future<Output = io::Result<ClientTls>>>>>;
 
 /// The key and the certificate of a start. The key is never written to a file.
 pub struct TlsIdentity {
-    pub(super) handshake: Handshake,
-    pub(super) certificate: String,
+    pub(in crate::runtime) handshake: Handshake,
+    pub(in crate::runtime) certificate: String,
 }
 
 impl TlsIdentity {
@@ -40,7 +40,7 @@ impl TlsIdentity {
         &self.certificate
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<ClientTls> {
+    pub(in crate::runtime) async fn accept(&self, stream: TcpStream) -> io::Result<ClientTls> {
         (self.handshake)(stream).await
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
-use super::RegisteredStart;
-use super::start_registry::{CERTIFICATE, name};
+use crate::runtime::RegisteredStart;
+use crate::runtime::start_registry::{CERTIFICATE, name};
 
 impl RegisteredStart {
     /// Writes the file and returns its path.
