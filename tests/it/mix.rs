@@ -103,7 +103,9 @@ fn round(random: &mut Random) {
     for index in 0..types {
         // A dyno that exits by itself may stop everything before another one has started.
         let ready = format!("ready-t{index}.1");
-        dyno.until(&format!("{ready} exists, or all have ended"), || app.has(&ready) || dyno.processes().is_empty());
+        // Not whether it has processes: before its exec it has none that can be recognised.
+        let has_ended = || process_table::stat(dyno.main()).is_none_or(|(state, _)| state == 'Z');
+        dyno.until(&format!("{ready} exists, or `dyno` has ended"), || app.has(&ready) || has_ended());
     }
     let finished = stop(dyno, end);
     reader.wait().unwrap();
