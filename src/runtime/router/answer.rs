@@ -108,7 +108,7 @@ impl Router {
         let mut copied = (is_idempotent(&head.method) && body.is_end_stream() && !routed.head.wants_upgrade)
             .then(|| Copied { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers.clone() });
         let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
-        let mut input = ChoiceInput { arrived: self.time(open.began), ..ChoiceInput::default() };
+        let mut input = ChoiceInput { since: self.time(open.began), ..ChoiceInput::default() };
         loop {
             let reached = self.reach(&mut input, routed, open).await?;
             let is_new = reached.is_new;
@@ -132,6 +132,7 @@ impl Router {
                 }
             }
             open.enter(RequestStage::Choosing);
+            input.begin_again(self.now());
         }
     }
 
