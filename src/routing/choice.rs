@@ -135,6 +135,7 @@ mod tests {
             drain: Duration::from_secs(5),
             enforces_timeouts: is_platform,
             is_platform,
+            writes_platform_lines: is_platform,
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::TcpListener;
 
 use crate::app::url_of_port;
+use crate::cli::LogFormatName;
 use crate::error::{Error, Status};
 use crate::project::reason;
 use crate::routing::RouterRules;
@@ -30,6 +31,7 @@ impl OpenedRouter {
             drain: router.drain,
             enforces_timeouts: router.enforces_timeouts,
             is_platform: settings.life.heroku,
+            writes_platform_lines: settings.look.format == LogFormatName::Heroku,
         };
         policy.drain = Some(rules.drain);
         policy.router_url = Some(url_of_port(port));

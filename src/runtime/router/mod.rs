@@ -250,7 +250,7 @@ impl Router {
 
     /// Writes the line of a request.
     fn write(&self, entry: &RouterEntry) {
-        self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
+        self.log.line(&if self.rules.writes_platform_lines { entry.platform() } else { entry.text() });
     }
 }
 

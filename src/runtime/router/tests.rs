@@ -51,6 +51,7 @@ impl TestRouter {
             drain: Duration::from_secs(5),
             enforces_timeouts: false,
             is_platform: false,
+            writes_platform_lines: false,
         };
         change(&mut rules);
         let (orders, mut arriving) = unbounded_channel::<Order>();
