@@ -52,7 +52,7 @@ use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
 use crate::routing::{
     BackendState, Backends, Choice, ChoiceInput, HCode, KnownApp, Quarantine, RequestRules, RouteTarget, RouterEntry,
-    RouterRules,
+    RouterRules, ServedTypes,
 };
 use crate::supervisor::Snapshot;
 
@@ -80,6 +80,7 @@ pub(super) struct Router {
     /// The dynos of each process type, as that state has them.
     backends: RefCell<HashMap<ProcessType, Backends>>,
     app: RefCell<KnownApp>,
+    served: RefCell<ServedTypes>,
     /// They have changed.
     changed: Notify,
     /// How many requests wait for a dyno.
@@ -119,6 +120,7 @@ impl Router {
             snapshot: RefCell::default(),
             backends: RefCell::default(),
             app: RefCell::new(app),
+            served: RefCell::default(),
             changed: Notify::new(),
             held: Cell::default(),
             interest_changed: Notify::new(),
@@ -150,7 +152,7 @@ impl Router {
 
     /// Learns the state of the dynos.
     pub(super) fn publish(&self, snapshot: Snapshot) {
-        let types = Backends::types(&snapshot);
+        let types = self.served.borrow_mut().learn(&snapshot);
         let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
         let backends: HashMap<ProcessType, Backends> = types.iter().chain([&self.web]).map(of_type).collect();
         if *self.backends.borrow() != backends {
@@ -230,6 +232,12 @@ impl Router {
         let backends = self.backends.borrow();
         let Some(found) = backends.get(self.type_of(target)) else { return Choice::Refuse(HCode::H14) };
         found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
+    }
+
+    /// Whether the name of a process type has turned out to be one of the app, whose dynos of that type do not listen.
+    fn is_for_web(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
+        let RouteTarget::Type { process_type, .. } = target else { return false };
+        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.tried)
     }
 
     /// The process type that a request is for.

@@ -4,6 +4,7 @@ mod forward;
 mod hold;
 mod limits;
 mod losses;
+mod names;
 mod tunnel;
 
 use std::io::{Read, Write};
