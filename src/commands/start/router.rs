@@ -8,6 +8,7 @@ use crate::app::url_of_port;
 use crate::cli::LogFormatName;
 use crate::error::{Error, Status};
 use crate::project::reason;
+use crate::release::Blueprint;
 use crate::routing::RouterRules;
 use crate::runtime::{self, RouterStart};
 use crate::settings::Settings;
@@ -20,9 +21,9 @@ pub(super) struct OpenedRouter {
 }
 
 impl OpenedRouter {
-    /// Listens on this port. None: there is no router. `app`: the name of the app. `policy` gets what the supervisor must know.
-    pub(super) fn open(port: Option<u16>, app: String, settings: &Settings, policy: &mut Policy) -> Option<Self> {
-        let (port, router) = (port?, settings.router.requested.as_ref()?);
+    /// Listens. None: there is no router. `app`: the name of the app. `policy` gets what the supervisor must know.
+    pub(super) fn open(blueprint: &Blueprint, app: String, settings: &Settings, policy: &mut Policy) -> Option<Self> {
+        let (port, router) = (blueprint.ports().router()?, settings.router.requested.as_ref()?);
         let rules = RouterRules {
             app,
             port,

@@ -98,7 +98,8 @@ impl Router {
             .serve_connection(ClientIo::new(Rc::clone(client)), service)
             .without_shutdown();
         let finished = {
-            let mut connection = std::pin::pin!(connection);
+            // Boxed, so that a tunnel does not keep its memory.
+            let mut connection = Box::pin(connection);
             tokio::select! {
                 biased;
                 finished = &mut connection => finished,
@@ -108,8 +109,11 @@ impl Router {
         // With an error, the client has gone.
         let parts = finished.ok()?;
         let tunnel = client.tunnel.take()?;
+        // A copy, so that the buffer of hyper is free.
+        let first = parts.read_buf.to_vec();
+        drop(parts);
         tokio::select! {
-            () = tunnel.run(client, &parts.read_buf) => None,
+            () = tunnel.run(client, first) => None,
             end = client.ended() => Some(end),
         }
     }

@@ -119,7 +119,7 @@ impl DynoPool {
             if let Ok(parts) = connection.without_shutdown().await
                 && let Some(taker) = kept.takes_over.take()
             {
-                let _ = taker.send(DynoParts { socket: parts.io.into_socket(), first: parts.read_buf });
+                let _ = taker.send(DynoParts { socket: parts.io.into_socket(), first: parts.read_buf.to_vec() });
             }
         });
         Ok(DynoConnection { run, sender, meter, used: Instant::now() })

@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use hyper::body::Bytes;
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -36,12 +35,12 @@ pub(super) struct PendingTunnel {
 pub(super) struct DynoParts {
     pub(super) socket: TcpStream,
     /// What the dyno has sent after its answer.
-    pub(super) first: Bytes,
+    pub(super) first: Vec<u8>,
 }
 
 impl PendingTunnel {
     /// Carries the bytes of the tunnel to its end. `first`: what the client has sent after its request.
-    pub(super) async fn run(self, client: &ClientConnection, first: &[u8]) {
+    pub(super) async fn run(self, client: &ClientConnection, first: Vec<u8>) {
         let Self { arriving, open } = self;
         let Ok(dyno) = arriving.await else { return open.finish(Some(HCode::H13)) };
         open.waits_for_dyno.set(true);
@@ -53,7 +52,8 @@ impl PendingTunnel {
         };
         // What the client does afterwards does not belong to the tunnel.
         let ended = || open.finish(None);
-        carry((&client.socket, &dyno.socket), (first, &dyno.first), &client.scratch, passed, ended).await;
+        let first = (first, dyno.first);
+        carry((&client.socket, &dyno.socket), first, &client.scratch, passed, ended).await;
         open.finish(None);
     }
 }
@@ -62,7 +62,7 @@ impl PendingTunnel {
 /// `passed` learns of each piece that was written, `ended` that the dyno has closed its end.
 async fn carry(
     (client, dyno): (&TcpStream, &TcpStream),
-    first: (&[u8], &[u8]),
+    first: (Vec<u8>, Vec<u8>),
     scratch: &ReadScratch,
     passed: impl Fn(TunnelEnd, usize),
     ended: impl Fn(),
@@ -94,12 +94,13 @@ enum TunnelEnd {
 async fn one_way(
     from: &TcpStream,
     to: &TcpStream,
-    first: &[u8],
+    first: Vec<u8>,
     scratch: &ReadScratch,
     passed: impl Fn(usize),
 ) -> io::Result<()> {
-    write_all(to, first).await?;
+    write_all(to, &first).await?;
     passed(first.len());
+    drop(first);
     let mut reads = 0;
     loop {
         from.readable().await?;
