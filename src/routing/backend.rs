@@ -60,19 +60,6 @@ impl Backends {
         Self(snapshot.rows.iter().filter(is_meant).filter_map(backend).collect())
     }
 
-    /// The process types other than `web` that have a dyno with a port, in start order.
-    #[must_use]
-    pub fn types(snapshot: &Snapshot) -> Vec<ProcessType> {
-        let mut types: Vec<ProcessType> = Vec::new();
-        for row in snapshot.rows.iter().filter(|row| row.role == DynoRole::Formation && row.port.is_some()) {
-            let process_type = &row.dyno.process_type;
-            if process_type.as_str() != ProcessType::WEB && !types.contains(process_type) {
-                types.push(process_type.clone());
-            }
-        }
-        types
-    }
-
     /// How many are up.
     #[must_use]
     pub fn up(&self) -> usize {
@@ -193,6 +180,5 @@ pub(super) mod tests {
 
         let ports: Vec<u16> = Backends::new(&snapshot, &web()).0.iter().map(|backend| backend.port).collect();
         assert_eq!(ports, [5001, 5003]);
-        assert_eq!(Backends::types(&snapshot), [ProcessType::new("api").unwrap()]);
     }
 }

@@ -28,8 +28,8 @@ pub enum Choice {
 /// What is known of a request that needs a dyno. Times are on a clock that never jumps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChoiceInput {
-    /// When it arrived.
-    pub arrived: Duration,
+    /// Since when it has needed a dyno.
+    pub since: Duration,
     /// The runs that did not accept a connection for it, in order.
     pub tried: Vec<u64>,
     /// When the last of them did that.
@@ -38,6 +38,13 @@ pub struct ChoiceInput {
     pub was_refused: bool,
     /// How many other requests are in flight.
     pub in_flight: usize,
+}
+
+impl ChoiceInput {
+    /// The dyno that accepted the request has lost it: it waits for one again, as long as a new request.
+    pub fn begin_again(&mut self, now: Duration) {
+        self.since = now;
+    }
 }
 
 impl Backends {
@@ -55,7 +62,7 @@ impl Backends {
         if rules.is_platform && request.in_flight >= most {
             return Choice::Refuse(HCode::H11);
         }
-        let deadline = request.arrived.saturating_add(rules.hold);
+        let deadline = request.since.saturating_add(rules.hold);
         let is_up = |backend: &&Backend| backend.state == BackendState::Up;
         let was_tried = |backend: &Backend| request.tried.contains(&backend.run);
         // It is probably starting: most process types are up before they listen.
@@ -128,6 +135,7 @@ mod tests {
             drain: Duration::from_secs(5),
             enforces_timeouts: is_platform,
             is_platform,
+            writes_platform_lines: is_platform,
         }
     }
 
@@ -187,7 +195,7 @@ mod tests {
     #[test]
     fn s16_3_a_request_waits_while_a_dyno_is_coming_and_then_gets_h20() {
         let returning = [LifeStage::Starting, LifeStage::Booting, LifeStage::Backoff, LifeStage::Draining];
-        let request = ChoiceInput { arrived: at(1000), ..ChoiceInput::default() };
+        let request = ChoiceInput { since: at(1000), ..ChoiceInput::default() };
         for stage in returning {
             let coming = backends(&[LifeStage::Crashed, stage]);
             let chosen = |ms| choose(&coming, &request, &Quarantine::default(), at(ms));
@@ -198,6 +206,17 @@ mod tests {
         // Once one is up, it gets the request, however late.
         let up = choose(&backends(&[LifeStage::Crashed, LifeStage::Up]), &request, &Quarantine::default(), at(60_000));
         assert_eq!(sent_to(up), Some(2));
+    }
+
+    #[test]
+    fn s16_3_a_request_that_a_dyno_has_lost_waits_as_long_as_a_new_one() {
+        let mut request = ChoiceInput { since: at(1000), ..ChoiceInput::default() };
+        let coming = backends(&[LifeStage::Backoff]);
+        request.begin_again(at(60_000));
+
+        let choice = choose(&coming, &request, &Quarantine::default(), at(60_000));
+
+        assert_eq!(choice, Choice::Hold { until: at(90_000) });
     }
 
     #[test]
@@ -251,7 +270,7 @@ mod tests {
         let mut quarantine = Quarantine::default();
         quarantine.refused(1, at(0));
         quarantine.refused(2, at(1000));
-        let request = ChoiceInput { arrived: at(2000), ..ChoiceInput::default() };
+        let request = ChoiceInput { since: at(2000), ..ChoiceInput::default() };
         let two = backends(&[LifeStage::Up; 2]);
 
         assert_eq!(choose(&two, &request, &quarantine, at(2000)), Choice::Hold { until: at(5000) });
@@ -306,7 +325,7 @@ mod tests {
         ) {
             let stages: Vec<LifeStage> = dynos.iter().map(|(stage, ..)| *stage).collect();
             let mut all = backends(&stages);
-            let mut request = ChoiceInput { arrived: at(arrived), ..refused_by(&[], last_try) };
+            let mut request = ChoiceInput { since: at(arrived), ..refused_by(&[], last_try) };
             let mut quarantine = Quarantine::default();
             for (backend, (_, listens, was_tried, is_out)) in all.0.iter_mut().zip(dynos) {
                 backend.listens = listens;

@@ -21,6 +21,7 @@ mod request_rules;
 mod route;
 mod router_entry;
 mod rules;
+mod served_types;
 
 pub use backend::{Backend, BackendState, Backends};
 pub use choice::{Choice, ChoiceInput};
@@ -35,3 +36,4 @@ pub use request_rules::{Prepared, RequestRules, is_idempotent};
 pub use route::{KnownApp, RouteTarget, front_door_route, route};
 pub use router_entry::RouterEntry;
 pub use rules::RouterRules;
+pub use served_types::ServedTypes;

@@ -17,6 +17,8 @@ pub struct RouterRules {
     pub drain: Duration,
     /// Whether the time-outs of the platform end a request, or only write a line (S16.4).
     pub enforces_timeouts: bool,
-    /// Whether its limits, headers and log lines are those of the platform.
+    /// Whether its limits and headers are those of the platform.
     pub is_platform: bool,
+    /// Whether its log lines are those of the platform.
+    pub writes_platform_lines: bool,
 }

@@ -98,7 +98,9 @@ pub use listening::ListeningSockets;
 pub use log_client::{LogEvent, LogReader, LogState, await_logs};
 pub use log_files::{LogFileError, LogFiles};
 pub use port_reserver::{PortLocks, PortReserver, UnitTaken};
-pub use ports::{BindMode, PortHolder, first_ephemeral_port, is_port_free, listens_on, port_holder, ports_of_dyno};
+pub use ports::{
+    BindMode, PortHolder, first_ephemeral_port, is_port_free, listen_at, listens_on, port_holder, ports_of_dyno,
+};
 pub use reload_watch::OnChange;
 pub use restart_watch::SourcesWatch;
 use restart_watch::WatchedTypes;

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, listen, setsockopt,
+    socket, sockopt,
 };
 
 use super::listening::{inodes, listeners};
@@ -51,6 +54,20 @@ pub fn is_port_free(port: u16, mode: BindMode) -> bool {
         // This machine has no IPv6, or the system refuses for another reason.
         Err(_) => try_bind(AddressFamily::Inet, &SockaddrIn::new(0, 0, 0, 0, port), mode) != Err(Errno::EADDRINUSE),
     }
+}
+
+/// Listens at exactly this address: a socket of `::` takes no IPv4 connections, whatever the system's default is.
+///
+/// # Errors
+/// The address is in use, or the system refuses it.
+pub fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let SocketAddr::V6(only_v6) = address else { return TcpListener::bind(address) };
+    let socket = socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    setsockopt(&socket, sockopt::Ipv6V6Only, &true)?;
+    bind(socket.as_raw_fd(), &SockaddrIn6::from(only_v6))?;
+    listen(&socket, Backlog::MAXCONN)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// Whether nothing listens on a port. False if the system does not say.

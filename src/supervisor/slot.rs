@@ -250,12 +250,15 @@ impl Slot {
     }
 
     /// Stops a run, if that was not ordered before. Allowed before `Spawned`: the guardian works in sequence,
-    /// and a run whose spawn was not sent to it yet never starts. `drain`: how long it may answer requests first.
+    /// and a run whose spawn was not sent to it yet never starts. `drain`: how long it may answer requests first, but no
+    /// longer than a grace that the request has named.
     pub(super) fn stop(&mut self, ending: RunEnding, drain: Option<Duration>, turn: &mut Turn) {
         match self.state {
             DynoState::Alive(run, RunStage::Starting { .. } | RunStage::Booting { .. } | RunStage::Up { .. }) => {
                 let (pid, shown) = (self.state.pid(), self.shown_while_ending(ending));
                 let drain = drain.filter(|_| self.may_have_requests());
+                let drain = drain.map(|limit| self.named_grace.map_or(limit, |grace| limit.min(grace)));
+                let drain = drain.filter(|limit| !limit.is_zero());
                 let ordered = match drain {
                     Some(limit) => Ordered::Drain { until: turn.now.mono.saturating_add(limit) },
                     None => self.stop_rules.ordered(turn.now.mono, self.named_grace),
@@ -310,9 +313,10 @@ impl Slot {
         }
     }
 
-    /// The leader exited by itself: stops what it left running, which may hold the port and would live on.
+    /// The leader exited by itself: stops what it left running, which may hold the port and would live on. A stop that was
+    /// requested before may have named the grace.
     pub(super) fn clear(&mut self, run: RunId, ending: RunEnding, turn: &mut Turn) {
-        let ordered = self.stop_rules.ordered(turn.now.mono, None);
+        let ordered = self.stop_rules.ordered(turn.now.mono, self.named_grace);
         self.enter(DynoState::Alive(run, RunStage::Clearing { ordered, ending }), turn);
         turn.signal(run, self.stop_rules.stop_order());
     }

@@ -9,6 +9,7 @@ use std::thread;
 use nix::sys::signal::Signal;
 
 use crate::app::free_port;
+use crate::checkouts;
 use crate::harness::{App, Ended, Running};
 use crate::smoke;
 
@@ -137,6 +138,41 @@ fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
                     fwd=\"127.0.0.1\" dyno=web.1 connect=";
     assert!(line.starts_with(expected), "{line}");
     assert!(line.contains(" status=200 bytes=") && line.ends_with(" protocol=http1.1 tls=false"), "{line}");
+}
+
+#[test]
+fn s16_5_the_log_format_decides_whose_words_a_line_has() {
+    let app = || smoke::app("web: exec ./listen 127.0.0.1\n");
+    let routed = Routed::start(app(), &["--log-format", "heroku"]);
+    assert!(routed.answer("").starts_with(OK));
+    let line = " heroku[router]: at=info method=GET path=\"/items\" host=localhost ";
+    routed.running.until_shown(line);
+    let again = || routed.app.dyno(["logs", "router"]).run().stdout();
+    routed.running.until("the line can be read again", || again().contains("at=info method=GET path=\"/items\" "));
+    checkouts::end(routed.running);
+
+    let routed = Routed::start(app(), &["--heroku", "--log-format", "text"]);
+    assert!(routed.answer("").starts_with(OK));
+    routed.running.until_shown("router | GET /items 200 web.1 ");
+    checkouts::end(routed.running);
+}
+
+#[test]
+fn s16_5_the_name_router_also_means_the_dynos_of_such_a_type() {
+    let app = smoke::app("web: exec ./listen 127.0.0.1\nrouter: echo hello; exec sleep 1000\n");
+    let routed = Routed::start(app, &["-q", "router"]);
+    assert!(routed.answer("").starts_with(OK));
+    let logs = |name| routed.app.dyno(["logs", name]).run().stdout();
+
+    routed.running.until("the lines of both can be read", || {
+        let lines = logs("router");
+        lines.contains("GET /items 200 web.1 ") && lines.contains("hello")
+    });
+    let of_dyno = logs("router.1");
+
+    assert!(of_dyno.contains("hello") && !of_dyno.contains("GET /items"), "{of_dyno}");
+    let finished = checkouts::end(routed.running);
+    assert!(!finished.stdout().contains("hello") && !finished.stdout().contains("GET /items"), "{}", finished.stdout());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Opens the sockets of the router (S16.1).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::io;
 use std::net::TcpListener;
 
 use crate::app::url_of_port;
+use crate::cli::LogFormatName;
 use crate::error::{Error, Status};
 use crate::project::reason;
 use crate::release::Blueprint;
@@ -31,6 +32,7 @@ impl OpenedRouter {
             drain: router.drain,
             enforces_timeouts: router.enforces_timeouts,
             is_platform: settings.life.heroku,
+            writes_platform_lines: settings.look.format == LogFormatName::Heroku,
         };
         policy.drain = Some(rules.drain);
         policy.router_url = Some(url_of_port(port));
@@ -52,7 +54,7 @@ impl OpenedRouter {
 fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses(others) {
-        match TcpListener::bind((address, port)) {
+        match runtime::listen_at(SocketAddr::new(address, port)) {
             Ok(listener) => listeners.push(listener),
             // This machine has no IPv6.
             Err(_) if address == IpAddr::V6(Ipv6Addr::LOCALHOST) && !has_ipv6() => {}
@@ -63,11 +65,11 @@ fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
 }
 
 /// The loopback addresses and the others. Those that an unspecified address contains are left out: `0.0.0.0` contains all of
-/// IPv4, and `::` all.
+/// IPv4, and `::` all of IPv6. A user who asks for `::` also means IPv4.
 fn addresses(others: &[IpAddr]) -> Vec<IpAddr> {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     if others.contains(&v6) {
-        return vec![v6];
+        return vec![v4, v6];
     }
     let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     let mut all: Vec<IpAddr> = Vec::new();
@@ -106,6 +108,8 @@ fn refused(port: u16, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
+
     use super::*;
 
     #[test]
@@ -118,6 +122,17 @@ mod tests {
         assert_eq!(of(&[]), ["127.0.0.1", "::1"]);
         assert_eq!(of(&["127.0.0.1", "192.168.1.5"]), ["127.0.0.1", "::1", "192.168.1.5"]);
         assert_eq!(of(&["0.0.0.0"]), ["::1", "0.0.0.0"]);
-        assert_eq!(of(&["0.0.0.0", "::"]), ["::"], "which takes IPv4 connections, too");
+        assert_eq!(of(&["::"]), ["0.0.0.0", "::"]);
+        assert_eq!(of(&["0.0.0.0", "::"]), ["0.0.0.0", "::"]);
+    }
+
+    // Whether a socket of `::` takes IPv4 connections is otherwise a setting of the system.
+    #[test]
+    fn s16_1_bind_to_all_addresses_means_ipv4_whatever_the_system_says() {
+        let listeners = listen(0, &[Ipv6Addr::UNSPECIFIED.into()]).expect("two sockets");
+
+        let ipv4 = listeners.iter().find(|listener| listener.local_addr().is_ok_and(|at| at.is_ipv4()));
+        let port = ipv4.expect("a socket of IPv4").local_addr().expect("its address").port();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     }
 }

@@ -67,7 +67,7 @@ impl Router {
         let (mut head, body) = request.into_parts();
         let open = OpenExchange::begin(self, client, entry(&head));
         client.has_unread.set(!body.is_end_stream());
-        let routed = match self.prepare(&mut head, client) {
+        let mut routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
             Err(rejection) => {
                 let wants_json = wants_json(&head.headers);
@@ -76,7 +76,7 @@ impl Router {
         };
         open.learn(&routed.head, &head.headers);
         let wants_json = wants_json(&head.headers);
-        match self.ask(head, body, &routed, &open, client).await {
+        match self.ask(head, body, &mut routed, &open, client).await {
             Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
             Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
@@ -100,7 +100,7 @@ impl Router {
         &self,
         head: Parts,
         body: Incoming,
-        routed: &Routed,
+        routed: &mut Routed,
         open: &OpenExchange,
         client: &Rc<ClientConnection>,
     ) -> Result<(Response<Incoming>, Reached), HCode> {
@@ -108,7 +108,7 @@ impl Router {
         let mut copied = (is_idempotent(&head.method) && body.is_end_stream() && !routed.head.wants_upgrade)
             .then(|| Copied { method: head.method.clone(), uri: head.uri.clone(), headers: head.headers.clone() });
         let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
-        let mut input = ChoiceInput { arrived: self.time(open.began), ..ChoiceInput::default() };
+        let mut input = ChoiceInput { since: self.time(open.began), ..ChoiceInput::default() };
         loop {
             let reached = self.reach(&mut input, routed, open).await?;
             let is_new = reached.is_new;
@@ -132,13 +132,19 @@ impl Router {
                 }
             }
             open.enter(RequestStage::Choosing);
+            input.begin_again(self.now());
         }
     }
 
     /// Waits for a dyno that accepts a connection.
-    async fn reach(&self, input: &mut ChoiceInput, routed: &Routed, open: &OpenExchange) -> Result<Reached, HCode> {
+    async fn reach(&self, input: &mut ChoiceInput, routed: &mut Routed, open: &OpenExchange) -> Result<Reached, HCode> {
         loop {
             let changed = self.changed.notified();
+            if self.is_for_web(&routed.target, input) {
+                routed.target = RouteTarget::Web { app: 0 };
+                input.tried.clear();
+                open.forget_dyno();
+            }
             input.in_flight = self.drains.total();
             let backend = match self.choose(input, &routed.target) {
                 Choice::Send(backend) => backend,
@@ -161,6 +167,7 @@ impl Router {
             match self.pool.dial(RunId(backend.run), backend.port).await {
                 Ok(connection) => {
                     self.quarantine.borrow_mut().accepted(backend.run);
+                    self.served.borrow_mut().accepted(&backend.dyno.process_type);
                     return Ok(Reached { connection, busy, is_new: true });
                 }
                 Err(error) => self.note_refusal(&backend, &error, input),

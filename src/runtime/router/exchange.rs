@@ -113,6 +113,12 @@ impl Exchange {
         *self.dyno.borrow_mut() = Some(backend.dyno.clone());
     }
 
+    /// The dyno that was tried is not the one that it is for.
+    pub(super) fn forget_dyno(&self) {
+        self.entry.borrow_mut().dyno = None;
+        *self.dyno.borrow_mut() = None;
+    }
+
     /// The client has sent all of it.
     pub(super) fn note_whole_request(&self) {
         self.client.has_unread.set(false);

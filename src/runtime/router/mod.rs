@@ -52,7 +52,7 @@ use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
 use crate::routing::{
     BackendState, Backends, Choice, ChoiceInput, HCode, KnownApp, Quarantine, RequestRules, RouteTarget, RouterEntry,
-    RouterRules,
+    RouterRules, ServedTypes,
 };
 use crate::supervisor::Snapshot;
 
@@ -80,6 +80,7 @@ pub(super) struct Router {
     /// The dynos of each process type, as that state has them.
     backends: RefCell<HashMap<ProcessType, Backends>>,
     app: RefCell<KnownApp>,
+    served: RefCell<ServedTypes>,
     /// They have changed.
     changed: Notify,
     /// How many requests wait for a dyno.
@@ -119,6 +120,7 @@ impl Router {
             snapshot: RefCell::default(),
             backends: RefCell::default(),
             app: RefCell::new(app),
+            served: RefCell::default(),
             changed: Notify::new(),
             held: Cell::default(),
             interest_changed: Notify::new(),
@@ -150,7 +152,7 @@ impl Router {
 
     /// Learns the state of the dynos.
     pub(super) fn publish(&self, snapshot: Snapshot) {
-        let types = Backends::types(&snapshot);
+        let types = self.served.borrow_mut().learn(&snapshot);
         let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
         let backends: HashMap<ProcessType, Backends> = types.iter().chain([&self.web]).map(of_type).collect();
         if *self.backends.borrow() != backends {
@@ -232,6 +234,12 @@ impl Router {
         found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
     }
 
+    /// Whether the name of a process type has turned out to be one of the app, whose dynos of that type do not listen.
+    fn is_for_web(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
+        let RouteTarget::Type { process_type, .. } = target else { return false };
+        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.tried)
+    }
+
     /// The process type that a request is for.
     fn type_of<'a>(&'a self, target: &'a RouteTarget) -> &'a ProcessType {
         match target {
@@ -250,7 +258,7 @@ impl Router {
 
     /// Writes the line of a request.
     fn write(&self, entry: &RouterEntry) {
-        self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
+        self.log.line(&if self.rules.writes_platform_lines { entry.platform() } else { entry.text() });
     }
 }
 

@@ -48,7 +48,11 @@ impl Router {
             entry.bytes = Some(page.len() as u64);
         }
         open.finish(None);
-        answer(rejection.status(), content_type, page)
+        let mut answer = answer(rejection.status(), content_type, page);
+        if let Some(methods) = rejection.allow() {
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        answer
     }
 
     /// The answer to bytes that hyper never gets, and the line about them.
@@ -62,8 +66,9 @@ impl Router {
             self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
         }
         let (status, reason, length) = (rejection.status(), rejection.reason(), page.len());
+        let allow = rejection.allow().map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
         let head = format!(
-            "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\n{allow}content-length: {length}\r\nconnection: close\r\n\r\n"
         );
         [head, page].concat().into_bytes()
     }

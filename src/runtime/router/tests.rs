@@ -4,6 +4,7 @@ mod forward;
 mod hold;
 mod limits;
 mod losses;
+mod names;
 mod tunnel;
 
 use std::io::{Read, Write};
@@ -51,6 +52,7 @@ impl TestRouter {
             drain: Duration::from_secs(5),
             enforces_timeouts: false,
             is_platform: false,
+            writes_platform_lines: false,
         };
         change(&mut rules);
         let (orders, mut arriving) = unbounded_channel::<Order>();

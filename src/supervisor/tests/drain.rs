@@ -161,6 +161,36 @@ fn s16_3_a_second_request_that_names_a_grace_waits_no_longer_than_that() {
 }
 
 #[test]
+fn s16_3_a_stop_waits_for_requests_no_longer_than_a_named_grace() {
+    let restarted = |grace, until| {
+        let mut supervisor = with_ports(&["web.1"], policy());
+        let lines = ask(&mut supervisor, Command::Restart(web(), Some(grace)), at(1));
+        assert!(lines.contains(&"#1 drain".to_owned()), "{lines:?}");
+        assert_eq!(supervisor.next_deadline(), Some(at(until).mono), "{grace:?}");
+    };
+    restarted(2 * SECOND, 3);
+    restarted(100 * SECOND, 6);
+
+    for command in [Command::Restart(web(), Some(Duration::ZERO)), Command::Stop(web(), Some(Duration::ZERO))] {
+        let mut supervisor = with_ports(&["web.1", "worker.1"], policy());
+        let lines = ask(&mut supervisor, command.clone(), at(1));
+        assert!(!lines.contains(&"#1 drain".to_owned()), "{command:?}: {lines:?}");
+        assert!(lines.contains(&STOPPED[0].to_owned()), "{command:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn s16_3_what_a_dyno_leaves_when_it_exits_early_has_the_named_grace() {
+    let mut supervisor = with_ports(&["web.1"], policy());
+    ask(&mut supervisor, Command::Restart(web(), Some(2 * SECOND)), at(1));
+
+    exit(&mut supervisor, "web.1", code(0), at(2));
+
+    assert!(!tick(&mut supervisor, at(3)).contains(&"#1 kill".to_owned()));
+    assert!(tick(&mut supervisor, at(4)).contains(&"#1 kill".to_owned()));
+}
+
+#[test]
 fn s16_3_a_second_request_without_a_grace_changes_only_what_follows() {
     let mut supervisor = with_ports(&["web.1"], policy());
     restart(&mut supervisor, at(1));

@@ -14,6 +14,7 @@ fn rules() -> RouterRules {
         drain: Duration::from_secs(5),
         enforces_timeouts: false,
         is_platform: false,
+        writes_platform_lines: false,
     }
 }
 

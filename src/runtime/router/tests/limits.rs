@@ -73,6 +73,18 @@ fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
 }
 
 #[test]
+fn s16_6_an_answer_to_connect_says_which_methods_are_allowed() {
+    let router = TestRouter::start();
+    let mut client = router.connect();
+    client.write_all(b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+
+    let head = read_until(&mut client, "\r\n\r\n");
+
+    assert!(head.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{head}");
+    assert!(head.contains("\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"), "{head}");
+}
+
+#[test]
 fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
     let router = TestRouter::start();
     let mut client = router.connect();
