@@ -107,7 +107,7 @@ pub(super) struct ApiServer {
     connections: RefCell<Vec<Rc<Connection>>>,
     /// A connection has ended, or waits for dynos.
     pub(super) has_room: Notify,
-    /// With what clients of attached one-off dynos are met.
+    /// The key and certificate for attached one-off dynos. None: such dynos are refused.
     pub(super) tls: Option<Rc<TlsIdentity>>,
     /// How many such dynos there are, and how many of their clients are still to get something.
     pub(super) attached: Rc<Cell<usize>>,

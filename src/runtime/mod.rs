@@ -162,7 +162,7 @@ pub struct ApiStart {
     pub registered: RegisteredStart,
     /// The socket for clients over TCP.
     pub tcp: Option<std::net::TcpListener>,
-    /// With what clients of attached one-off dynos are met. None: there are no such dynos.
+    /// The key and certificate for attached one-off dynos. None: such dynos are refused.
     pub tls: Option<TlsIdentity>,
     /// The facts about the app.
     pub facts: AppFacts,

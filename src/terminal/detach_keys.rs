@@ -22,7 +22,7 @@ pub(super) enum KeysSeen {
     Other,
 }
 
-/// The bytes of a sequence from which on it is held back.
+/// How many bytes of a sequence must have arrived before it is held back.
 const MIN_BEGUN: usize = 3;
 
 /// The longest sequence that a key sends. A longer one is something else.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn s10_5_the_keys_count_in_every_form_that_a_terminal_sends() {
+    fn s10_5_detach_keys_are_recognised_in_every_form_of_terminals() {
         let keys: DetachKeys = "ctrl-\\,ctrl-a".parse().unwrap();
 
         for bytes in ["\x1c\x01", "\x1b[92;5u\x1b[97;5u", "\x1b[27;5;92~\x1b[27;5;97~", "\x1b[92;5u\x01x"] {

@@ -232,7 +232,7 @@ impl ScreenModes {
         out
     }
 
-    /// How many rows are above the first one with a number.
+    /// The number of rows above the region that scrolls, if row numbers begin there.
     pub(super) fn rows_above(&self) -> u16 {
         self.region.filter(|_| self.counts_from_region).map_or(0, |(first, _)| first - 1)
     }

@@ -135,7 +135,7 @@ fn s10_5_a_dyno_that_reads_no_keys_can_still_be_interrupted() {
     stream.write_all(b"k\0\0\0\x01\x03").unwrap();
 
     start.until("it is interrupted", || printed(&app).contains("interrupted"));
-    // The one who has typed is gone, and the keyboard is free.
+    // The client that typed has left, so the keyboard is free.
     drop(stream);
     let client = attach(&app, &["--take"], "interrupted");
     client.terminal().type_keys(DETACH);

@@ -1,5 +1,5 @@
-//! `dyno attach` with the programs that people use it for (S10.5). Needs `tmux`, `python3`, `node`, `vi`, `less`, `htop` and
-//! `bash`.
+//! `dyno attach` with the programs that people use it for (S10.5). Needs `tmux`, `python3`, `node`, `irb`, `vi`, `less`, `htop`
+//! and `bash`.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ fn until_typed(window: &Window, line: &str) {
 }
 
 /// Waits until the log says that the dyno waits.
-fn until_named(window: &Window) {
+fn until_reported(window: &Window) {
     let line = "app.1 is waiting for input: type `dyno attach app.1`";
     until("the log names the dyno", || window.app().dyno(["logs"]).run().stdout().contains(line));
 }
@@ -53,7 +53,7 @@ fn s10_5_a_python_breakpoint_has_history_and_line_editing() {
                   serve()\nimport time\ntime.sleep(1000)\n";
     let (window, _start) = open(App::new("app: python3 app.py\n").file("app.py", script));
 
-    until_named(&window);
+    until_reported(&window);
     window.line("dyno attach app");
     until_typed(&window, "(Pdb)");
     window.line("answer + 1000");
@@ -74,11 +74,35 @@ fn s10_5_a_python_breakpoint_has_history_and_line_editing() {
 }
 
 #[test]
-fn s10_5_node_inspect_is_named_and_can_be_used() {
+fn s10_5_a_ruby_binding_irb_has_history_and_line_editing() {
+    let script = "require 'irb'\nanswer = 41\nbinding.irb\nputs \"the answer is #{answer}\"\nsleep 1000\n";
+    let (window, _start) = open(App::new("app: ruby app.rb\n").file("app.rb", script));
+
+    // It asks its terminal where the cursor is before it shows its prompt.
+    until_reported(&window);
+    window.line("dyno attach app");
+    until_typed(&window, "irb(main):001:0>");
+    window.line("answer + 1000");
+    window.until("=> 1041");
+    window.line("answer = 42");
+    window.until("=> 42");
+    window.press(&["Up", "Up"]);
+    until("the history is there", || window.screen().trim_end().ends_with("> answer + 1000"));
+    window.press(&["C-c"]);
+    until_typed(&window, "irb(main):003:0>");
+    window.line("exit");
+    window.until("\nthe answer is 42\n");
+
+    detach(&window);
+    stop(&window);
+}
+
+#[test]
+fn s10_5_node_inspect_is_reported_and_can_be_used() {
     let app = App::new(&format!("app: node inspect --port={} app.js\n", free_port()));
     let (window, _start) = open(app.file("app.js", "const a = 40;\nconsole.log('sum', a + 2);\n"));
 
-    until_named(&window);
+    until_reported(&window);
     window.line("dyno attach app");
     until_typed(&window, "debug>");
     window.line("next");
@@ -91,7 +115,7 @@ fn s10_5_node_inspect_is_named_and_can_be_used() {
 }
 
 #[test]
-fn s10_5_servers_with_a_terminal_as_stdin_are_not_named() {
+fn s10_5_servers_with_a_terminal_as_stdin_are_not_reported() {
     let app = App::new("resumed: node resumed.js\nasked: node asked.js\nready: sleep 1000\n")
         .file(
             "resumed.js",
@@ -128,7 +152,7 @@ fn s10_5_an_editor_has_the_whole_window_and_its_keys() {
 
     detach(&window);
     assert_eq!(flags(&window).split(' ').next(), Some("0"));
-    // It is drawn again for one who attaches later, before the editor itself draws anything.
+    // A client that attaches later gets the screen before the editor draws anything.
     window.line("dyno attach edit --read-only");
     window.until("\nsecond\n");
     window.press(&["C-\\", "C-\\"]);

@@ -90,7 +90,7 @@ impl RuntimeDirectory {
 }
 
 impl AttachConnection {
-    /// Sends a frame, now or as soon as the start accepts it. That the start is gone shows when it is read.
+    /// Sends a frame, now or as soon as the start accepts it. If the start is gone, the next read reports that.
     pub fn send(&mut self, frame: &AttachFrame) {
         frame.encode(&mut self.pending);
         self.send_pending();

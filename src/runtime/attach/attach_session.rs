@@ -20,7 +20,7 @@ const READ_BYTES: usize = 8 << 10;
 pub(in crate::runtime) struct AttachSession {
     dyno: DynoName,
     terminal: AttachedTerminal,
-    /// What it has sent, and is not a whole frame yet.
+    /// Bytes that it has sent and that are not a whole frame yet.
     received: FrameDecoder,
     /// What it gets next, and how much of that is sent.
     sending: Vec<u8>,

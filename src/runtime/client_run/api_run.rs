@@ -30,7 +30,9 @@ impl AttachedPlace {
     /// 503: all are taken.
     fn take(taken: &Rc<Cell<usize>>) -> Result<Self, ApiError> {
         if taken.get() >= MAX_ATTACHED {
-            return Err(ApiError::unavailable(format!("{MAX_ATTACHED} attached one-off dynos are running already")));
+            return Err(ApiError::unavailable(format!(
+                "{MAX_ATTACHED} one-off dynos are attached already; `dyno ps` lists them"
+            )));
         }
         taken.set(taken.get() + 1);
         Ok(Self(Rc::clone(taken)))

@@ -123,7 +123,7 @@ impl AttachedRun {
     }
 }
 
-/// The runs that have not ended, and those that were not taken.
+/// The runs that have not ended, and those that no session has taken yet.
 #[derive(Default)]
 pub(in crate::runtime) struct AttachedRuns {
     living: HashMap<RunId, Rc<AttachedRun>>,

@@ -79,7 +79,7 @@ impl Rendezvous {
                         }
                         let shown = shown(Rc::clone(&self.identity), stream, self.secret.clone());
                         oldest_first.push_back(strangers.spawn_local(shown));
-                        // Those that are there already are heard before more are accepted.
+                        // Let earlier connections be read before another one is accepted.
                         yield_now().await;
                     }
                     Err(_) => sleep(AFTER_REFUSAL).await,

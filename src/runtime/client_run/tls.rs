@@ -1,4 +1,4 @@
-//! With what the clients of attached one-off dynos are met: the `heroku` CLI accepts nothing but TLS there (S17.3).
+//! TLS for the clients of attached one-off dynos: the `heroku` CLI accepts nothing else there (S17.3).
 
 use std::future::Future;
 use std::io;
