@@ -161,6 +161,8 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
         }
         // The lines themselves are not JSON.
         Ok(Asked::ReadLog(token)) => ApiAnswer::ok(&token),
+        // Neither is a descriptor.
+        Ok(Asked::HandOver) => ApiAnswer::ok(&()),
         // Frames are not JSON either.
         Ok(Asked::SeeScreen(dyno) | Asked::Attach(dyno, _)) => ApiAnswer::ok(&[dyno.to_string()]),
         Err(error) => error.answer(),

@@ -3,7 +3,7 @@
 //! Nothing is started until all of these have been checked. After that, the supervisor decides.
 
 pub(super) mod checkout;
-mod detached;
+pub(super) mod detached;
 pub(super) mod expected_ports;
 pub(super) mod look;
 mod port_line;
@@ -12,7 +12,7 @@ mod process_table;
 mod registration;
 mod reload;
 pub(super) mod report;
-mod router;
+pub(super) mod router;
 mod scope;
 mod spare_ports;
 mod tcp_api;
@@ -151,9 +151,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let ports_line = finder.line(&rule.owners(&ports));
     let _held_until_the_end = finder.into_locks(&rule.owners(&expected));
     let router = OpenedRouter::open(rule.router(), router_app, &settings);
-    if let Some(router) = &router {
-        router.change(&mut policy);
-    }
+    router.change(&mut policy);
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
             let origin = StartOrigin::of(&places, &found_procfile.path, &checkout, &settings.names);
@@ -169,7 +167,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         }
         Scope::Release(_) => None,
     };
-    let router = router.map(OpenedRouter::into_start).transpose()?;
+    let router = router.into_start()?;
     if api.is_some() && scope.can_attach(cli.dialect) {
         policy.terminal_advice = FocusAdvice::Attach;
     }
@@ -200,7 +198,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         policy,
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
-        router,
+        router: Some(router).filter(|_| scope.has_router()),
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };

@@ -37,5 +37,8 @@ pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use protocol::Message;
 pub use spawn_failure::fork_failure;
 pub use sweep::Survivor;
-pub use sys::{is_ignored, page_bytes, set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent};
+pub use sys::{
+    is_ignored, page_bytes, receive_header, send_with_fd, set_terminal_size, terminal_device, terminal_size,
+    unread_in_pipe, unsent,
+};
 pub use terminal_modes::TerminalModes;

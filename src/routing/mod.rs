@@ -9,6 +9,7 @@
 
 mod backend;
 mod choice;
+mod first_request;
 mod guard;
 mod h_code;
 mod header_lists;
@@ -24,6 +25,7 @@ mod rules;
 
 pub use backend::{Backend, BackendState, Backends};
 pub use choice::{Choice, ChoiceInput};
+pub use first_request::FirstRequest;
 pub use guard::{Guarded, HeadLimits, RequestGuard};
 pub use h_code::{AnswerFault, EntryLevel, HCode};
 pub use host_name::{HostKind, HostName};
@@ -32,6 +34,6 @@ pub use quarantine::Quarantine;
 pub use rejection::Rejection;
 pub use request_clock::{ClockVerdict, RequestClock, RequestStage};
 pub use request_rules::{Prepared, RequestRules, is_idempotent};
-pub use route::{KnownApp, RouteTarget, front_door_route, route};
+pub use route::{KnownApp, RouteTarget, front_door_route, handed_over_route, route};
 pub use router_entry::RouterEntry;
 pub use rules::RouterRules;

@@ -31,6 +31,7 @@ use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Message, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, RunReport, SpawnSpec};
+use crate::routing::RouterRules;
 use crate::smoke::{Smoke, Step};
 use crate::supervisor::{Event, Key, NoticeStyle, Outcome, Supervisor, UserSignal};
 use crate::terminal::KeyPart;
@@ -92,6 +93,10 @@ pub(super) struct Runtime {
     pub(super) keeps_files: bool,
     /// Learns the state of the dynos after each change.
     pub(super) router: Option<Rc<Router>>,
+    /// With these it begins as soon as the front door hands a connection over.
+    pub(super) router_rules: Option<RouterRules>,
+    /// What clients can read of the log.
+    pub(super) archive: Option<LogArchive>,
     /// What a dyno needs that is added.
     pub(super) preflight: Preflight,
     /// Which output could not be written, and why.
@@ -126,7 +131,9 @@ impl Runtime {
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let receivers = Receivers { formatter, quiet, files, tails, stream, focused };
         let hub = LogHub::start(receivers, archive.clone(), hub_sender)?;
-        let router = start.router.map(|router| Router::begin(router, hub.clone(), archive)).transpose()?;
+        let router_rules = start.router.as_ref().map(|router| router.rules.clone());
+        let router = start.router.filter(|router| !router.listeners.is_empty());
+        let router = router.map(|router| Router::begin(router, hub.clone(), archive.clone())).transpose()?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
@@ -164,6 +171,8 @@ impl Runtime {
             lines_go_to_terminal,
             keeps_files,
             router,
+            router_rules,
+            archive,
             preflight,
             lost_output: None,
         })

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use hyper::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
 use hyper::{Response, StatusCode};
 
-use super::api_server::{ApiServer, Connection, MAX_WAITING};
+use super::api_server::{ApiServer, ClientSession, Connection, MAX_WAITING};
 use super::api_service::text;
 use super::attach_session::AttachSession;
 use super::calls::ApiCall;
@@ -46,12 +46,9 @@ impl ApiServer {
         }
         let wish = AttachWish { pid: connection.socket.peer_pid(), types: !request.read_only, takes: request.take };
         let attached = terminal.attach(wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
-        connection.session.replace(Some(AttachSession::new(dyno, attached, Rc::clone(&self.taken))));
-        let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        response.headers_mut().insert(UPGRADE, HeaderValue::from_static(TERMINAL_PROTOCOL));
-        Ok(response)
+        let session = AttachSession::new(dyno, attached, Rc::clone(&self.taken));
+        connection.session.replace(Some(ClientSession::Attach(session)));
+        Ok(switched(TERMINAL_PROTOCOL))
     }
 
     async fn terminal(&self, dyno: &DynoName, connection: &Connection) -> Result<Rc<DynoTerminal>, ApiError> {
@@ -69,6 +66,15 @@ impl ApiServer {
             NoTerminal::OfClient => ApiError::conflict(format!("{dyno} belongs to the client that has started it")),
         })
     }
+}
+
+/// The answer after which the connection carries another protocol.
+pub(super) fn switched(protocol: &'static str) -> Response<ApiBody> {
+    let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+    response
 }
 
 fn occupied(dyno: &DynoName, by: Occupied) -> ApiError {

@@ -55,7 +55,8 @@ fn s16_3_a_restart_waits_until_the_client_is_gone() {
 
     busy.client.shutdown(Shutdown::Both).unwrap();
 
-    busy.running.until("the dyno has started again", || busy.running.stdout.text().matches("Listening on ").count() == 2);
+    busy.running
+        .until("the dyno has started again", || busy.running.stdout.text().matches("Listening on ").count() == 2);
     busy.running.signal(Signal::SIGTERM);
     let lines = busy.running.finish().lines_of("web.1");
     let expected = ["restart requested: sending SIGTERM", "terminated by SIGTERM", "started with pid PID"];
@@ -80,7 +81,8 @@ fn s16_3_a_drain_of_0_seconds_does_not_wait() {
 
     busy.app.dyno(["restart", "web"]).run().expect(Ended::Code(0), "restarting: web.1\n", "");
 
-    busy.running.until("the dyno has started again", || busy.running.stdout.text().matches("Listening on ").count() == 2);
+    busy.running
+        .until("the dyno has started again", || busy.running.stdout.text().matches("Listening on ").count() == 2);
     busy.running.signal(Signal::SIGTERM);
     busy.running.finish();
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -20,8 +20,8 @@ use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, is_idempotent,
-    route,
+    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, handed_over_route,
+    is_idempotent, route,
 };
 
 /// What is sent again if a dyno has lost it.
@@ -69,7 +69,14 @@ impl Router {
         client.has_unread.set(!body.is_end_stream());
         let routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
-            Err(rejection) => return self.reject(&open, rejection),
+            Err(rejection) => {
+                let mut answer = self.reject(&open, rejection);
+                // The front door may find the app with the other name.
+                if client.front_door.is_some() && rejection == Rejection::Misdirected {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                return answer;
+            }
         };
         open.learn(&routed.head, &head.headers);
         let accepts_json = accepts_json(&head.headers);
@@ -84,8 +91,19 @@ impl Router {
         let takes_interim = head.version == Version::HTTP_11;
         let unix_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let random = (u128::from(self.random()) << 64) | u128::from(self.random());
-        let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
-        match route(&prepared.host, &self.app.borrow()) {
+        let (prepared, target) = match client.front_door {
+            None => {
+                let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
+                let target = route(&prepared.host, &self.app.borrow());
+                (prepared, target)
+            }
+            Some(port) => {
+                let prepared = self.request_rules.at_port(port).prepare(head, client.address, unix_ms, random)?;
+                let target = handed_over_route(&prepared.host, &self.app.borrow());
+                (prepared, target)
+            }
+        };
+        match target {
             RouteTarget::Misdirected => Err(Rejection::Misdirected),
             target => Ok(Routed { head: prepared, target, takes_interim }),
         }

@@ -38,6 +38,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+pub(super) use self::accept::most_clients;
 use self::client::ClientConnection;
 use self::deadlines::{Deadline, Roster};
 use self::drains::Drains;
@@ -45,6 +46,7 @@ use self::exchange::Exchange;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+pub(super) use self::tunnel::write_all;
 use super::log_archive::LogArchive;
 use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
@@ -59,7 +61,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a router needs to begin.
 pub struct RouterStart {
-    /// The sockets that clients connect to.
+    /// The sockets that clients connect to. None: the router begins with the first connection that the front door hands over.
     pub listeners: Vec<std::net::TcpListener>,
     /// What the options decide.
     pub rules: RouterRules,
