@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_the_router_and_unknown_process_types_have_the_default_foreground() {
+    fn the_system_router_and_unknown_types_have_the_default_foreground() {
         let palette = Palette::new([process_type("web")]);
 
         assert_eq!(palette.color(&Source::System), Color::SYSTEM);

@@ -1,7 +1,7 @@
 //! The dynos of one process type, as the router sees them (S16.3).
 
 use crate::model::{DynoName, ProcessType};
-use crate::supervisor::{DynoRole, LifeStage, Row, Snapshot};
+use crate::supervisor::{DynoRole, LifeStage, Row, Snapshot, StartPhase};
 
 /// A dyno that requests may be for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,13 @@ impl Backends {
         let is_meant = |row: &&Row| row.role == DynoRole::Formation && row.dyno.process_type == *process_type;
         let backend = |row: &Row| {
             let (dyno, port) = (row.dyno.clone(), row.port?);
-            Some(Backend { dyno, run: row.run, port, state: BackendState::new(row), listens: row.life.listens })
+            Some(Backend {
+                dyno,
+                run: row.run,
+                port,
+                state: BackendState::new(row, snapshot.phase),
+                listens: row.life.listens,
+            })
         };
         Self(snapshot.rows.iter().filter(is_meant).filter_map(backend).collect())
     }
@@ -75,14 +81,20 @@ impl Backends {
 }
 
 impl BackendState {
-    fn new(row: &Row) -> Self {
+    fn new(row: &Row, phase: StartPhase) -> Self {
         match row.life.stage {
+            // For a request that waits, a dyno is not up before it listens (S6.2).
+            LifeStage::Up if !row.life.is_ready() => Self::Starting,
             LifeStage::Up => Self::Up,
             LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting => Self::Starting,
             LifeStage::Backoff => Self::Waiting,
-            LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing => Self::Leaving { returns: row.wanted },
+            LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing => {
+                Self::Leaving { returns: row.wanted && phase != StartPhase::Stopping }
+            }
             LifeStage::Crashed | LifeStage::Lost => Self::Crashed,
             LifeStage::Down if row.prevented.is_some() => Self::Crashed,
+            // The release command runs, or the next run is about to be started.
+            LifeStage::Down if phase == StartPhase::Release || row.wanted => Self::Starting,
             LifeStage::Down => Self::Down,
         }
     }
@@ -113,7 +125,7 @@ pub(super) mod tests {
             state: PublicState::Up,
             since: jiff::Timestamp::UNIX_EPOCH,
             not_up: None,
-            wanted: true,
+            wanted: stage != LifeStage::Down,
             prevented: None,
             pid: None,
             port: Some(5000 + u16::try_from(run).unwrap()),
@@ -147,14 +159,23 @@ pub(super) mod tests {
             (LifeStage::Crashed, true, BackendState::Crashed, false),
             (LifeStage::Lost, true, BackendState::Crashed, false),
             (LifeStage::Down, false, BackendState::Down, false),
+            (LifeStage::Down, true, BackendState::Starting, true),
         ] {
             let row = Row { wanted, ..row("web.1", 1, stage) };
-            assert_eq!(BackendState::new(&row), state, "{stage:?}");
+            assert_eq!(BackendState::new(&row, StartPhase::Running), state, "{stage:?}");
             assert_eq!(state.is_coming(), is_coming, "{stage:?}");
         }
         let prevented = Some(Prevented { by: row("db.1", 1, LifeStage::Crashed).dyno, why: Unmet::Crashed });
         let prevented = Row { prevented, ..row("web.1", 1, LifeStage::Down) };
-        assert_eq!(BackendState::new(&prevented), BackendState::Crashed);
+        assert_eq!(BackendState::new(&prevented, StartPhase::Running), BackendState::Crashed);
+    }
+
+    #[test]
+    fn s16_3_requests_wait_for_the_release_command_but_not_at_the_end() {
+        let down = Row { wanted: false, ..row("web.1", 1, LifeStage::Down) };
+        assert_eq!(BackendState::new(&down, StartPhase::Release), BackendState::Starting);
+        let stopping = row("web.1", 1, LifeStage::Stopping);
+        assert_eq!(BackendState::new(&stopping, StartPhase::Stopping), BackendState::Leaving { returns: false });
     }
 
     #[test]

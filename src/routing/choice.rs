@@ -106,6 +106,10 @@ fn pick<'a>(backends: &[&'a Backend], random: u64) -> Option<&'a Backend> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::super::backend::tests::{row, web};
     use super::*;
     use crate::model::ProcessType;
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn s16_1_a_request_waits_for_the_end_of_a_quarantine_that_it_did_not_cause() {
+    fn s16_1_a_request_waits_for_a_quarantine_that_it_did_not_cause() {
         let mut quarantine = Quarantine::default();
         quarantine.refused(1, at(0));
         quarantine.refused(2, at(1000));
@@ -292,4 +296,43 @@ mod tests {
         assert_eq!(chosen(400, true), Choice::Refuse(HCode::H11));
         assert_eq!(sent_to(chosen(400, false)), Some(1));
     }
+
+    proptest! {
+        #[test]
+        fn s16_3_a_choice_is_a_dyno_that_is_up_or_a_wait_that_ends(
+            dynos in vec((select(STAGES.to_vec()), any::<bool>(), any::<bool>(), any::<bool>()), 0..5),
+            (arrived, last_try, now) in (0..40_000_u64, 0..40_000_u64, 0..80_000_u64),
+            random in any::<u64>(),
+        ) {
+            let stages: Vec<LifeStage> = dynos.iter().map(|(stage, ..)| *stage).collect();
+            let mut all = backends(&stages);
+            let mut request = ChoiceInput { arrived: at(arrived), ..refused_by(&[], last_try) };
+            let mut quarantine = Quarantine::default();
+            for (backend, (_, listens, was_tried, is_out)) in all.0.iter_mut().zip(dynos) {
+                backend.listens = listens;
+                request.tried.extend(was_tried.then_some(backend.run));
+                if is_out {
+                    quarantine.refused(backend.run, at(now));
+                }
+            }
+            let is_free = |backend: &Backend| {
+                let is_out = request.tried.contains(&backend.run) || quarantine.until(backend.run, at(now)).is_some();
+                backend.state == BackendState::Up && !is_out
+            };
+            match all.choose(&request, &quarantine, &rules(false), at(now), random) {
+                Choice::Send(backend) => {
+                    prop_assert_eq!(backend.state, BackendState::Up);
+                    prop_assert!(is_free(&backend) || !backend.listens);
+                }
+                Choice::Hold { until } => {
+                    prop_assert!(at(now) < until && until <= at(arrived + 30_000));
+                    prop_assert!(!all.0.iter().any(is_free));
+                }
+                Choice::Refuse(_) => prop_assert!(!all.0.iter().any(is_free)),
+            }
+        }
+    }
+
+    const STAGES: [LifeStage; 5] =
+        [LifeStage::Up, LifeStage::Booting, LifeStage::Stopping, LifeStage::Crashed, LifeStage::Down];
 }

@@ -159,8 +159,9 @@ impl RequestGuard {
                 let count = match &mut chunked.part {
                     ChunkPart::Data { rest } => skip(rest, bytes),
                     ChunkPart::Size | ChunkPart::DataEnd | ChunkPart::Trailers => {
-                        let (most, too_long) = chunked.most();
-                        let taken = take_line(&mut self.line, bytes, most, too_long)?;
+                        let (most, malformed) = chunked.most();
+                        // So that each refusal shows whether it is about a head or a body.
+                        let taken = take_line(&mut self.line, bytes, most, malformed).map_err(|_| malformed)?;
                         if taken.is_whole {
                             chunked.line(whole(&self.line, bytes, taken))?;
                             self.line.clear();

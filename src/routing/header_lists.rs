@@ -3,10 +3,17 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that end at each connection, whether `Connection` names them or not.
-const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+static HOP_BY_HOP: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
 
 /// Headers that `Connection` must not remove: the meaning of the message, and of who sent it, depends on them.
-const KEPT: [HeaderName; 4] = [header::CONTENT_LENGTH, header::HOST, header::TRAILER, header::VIA];
+static KEPT: [HeaderName; 4] = [header::CONTENT_LENGTH, header::HOST, header::TRAILER, header::VIA];
 
 /// The elements of a header that is a list, on all its lines, without those that are not text.
 pub(super) fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -28,7 +35,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }

@@ -68,13 +68,13 @@ fn kind(host: &str) -> Option<HostKind> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
+    if name.eq_ignore_ascii_case("localhost") {
+        return Some(HostKind::Localhost);
+    }
     if !name.split('.').all(is_label) {
         return None;
     }
     let name = name.to_ascii_lowercase();
-    if name == "localhost" {
-        return Some(HostKind::Localhost);
-    }
     Some(match name.strip_suffix(".localhost") {
         Some(below) => HostKind::BelowLocalhost(below.rsplit('.').next().unwrap_or(below).to_owned()),
         None => HostKind::Other(name),

@@ -20,6 +20,7 @@ const MOST_PASSES: usize = 5;
 /// How many headers a request gets.
 const ADDED_HEADERS: usize = 6;
 
+static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -88,7 +89,7 @@ impl RequestRules {
         let takes_trailers = has_element(&head.headers, &header::TE, "trailers");
         remove_hop_by_hop(&mut head.headers);
         head.headers.remove(header::EXPECT);
-        head.headers.remove("http2-settings");
+        head.headers.remove(&HTTP2_SETTINGS);
         if is_chunked {
             // The HTTP library drops the body of a GET without this.
             head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

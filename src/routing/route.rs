@@ -42,12 +42,12 @@ pub struct KnownApp {
 #[must_use]
 pub fn route(host: &HostName, app: &KnownApp) -> RouteTarget {
     match host.kind() {
-        HostKind::BelowLocalhost(label) if !is_same(label, &app.name) => match type_of(label, app) {
+        HostKind::BelowLocalhost(label) => match type_of(label, app) {
             Some(process_type) => RouteTarget::Type { app: 0, process_type: process_type.clone() },
             // Apps with a subdomain for each customer.
             None => RouteTarget::Web { app: 0 },
         },
-        HostKind::BelowLocalhost(_) | HostKind::Localhost | HostKind::Address(_) => RouteTarget::Web { app: 0 },
+        HostKind::Localhost | HostKind::Address(_) => RouteTarget::Web { app: 0 },
         HostKind::Other(name) if allows(app, name) => RouteTarget::Web { app: 0 },
         HostKind::Other(_) => RouteTarget::Misdirected,
     }

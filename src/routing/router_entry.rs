@@ -146,6 +146,8 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry() -> RouterEntry {
@@ -238,5 +240,23 @@ mod tests {
         let odd = RouterEntry { path: "/\"a b\u{1b}[2J\u{9b}\u{202e}\u{e9}\n".into(), host: "a b".into(), ..entry() };
         assert!(odd.platform().contains(" path=\"/%22a%20b%1B[2J%C2%9B%E2%80%AE\u{e9}%0A\" host=a%20b "));
         assert!(odd.text().starts_with("GET /\"a b%1B[2J%C2%9B%E2%80%AE\u{e9}%0A 200 "));
+    }
+
+    proptest! {
+        #[test]
+        fn s16_5_a_line_is_one_line_with_the_same_fields_whatever_is_sent(
+            method in any::<String>(),
+            path in any::<String>(),
+            host in any::<String>(),
+            fwd in any::<String>(),
+        ) {
+            let odd = RouterEntry { method, path, host, fwd, ..entry() };
+            let (text, platform) = (odd.text(), odd.platform());
+            prop_assert!(!text.chars().chain(platform.chars()).any(char::is_control));
+            let names: Vec<&str> = platform.split(' ').filter_map(|field| Some(field.split_once('=')?.0)).collect();
+            let expected = "at method path host request_id fwd dyno connect service status bytes protocol tls";
+            prop_assert_eq!(names.join(" "), expected);
+            prop_assert_eq!(platform.matches('"').count(), 4);
+        }
     }
 }

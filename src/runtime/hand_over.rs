@@ -18,7 +18,7 @@ use super::api_service::text;
 use super::calls::{ApiCall, ApiCaller, ask};
 use super::client_socket::ClientSocket;
 use super::log_body::ApiBody;
-use super::router::{Router, RouterStart};
+use super::router::Router;
 use super::run_loop::Runtime;
 use super::terminal_requests::switched;
 use crate::api::ApiError;
@@ -98,10 +98,9 @@ impl Runtime {
         if let Some(router) = &self.router {
             return Some(Rc::clone(router));
         }
-        let rules = self.router_rules.clone()?;
-        let drain = rules.drain;
-        let start = RouterStart { listeners: Vec::new(), rules };
-        let router = Router::begin(start, self.hub.clone(), self.archive.clone()).ok()?;
+        let later = self.router_later.take()?;
+        let drain = later.drain();
+        let router = later.begin(self.hub.clone()).ok()?;
         router.publish(self.supervisor.snapshot());
         self.events.push_back(Event::Routed { drain });
         self.router = Some(Rc::clone(&router));

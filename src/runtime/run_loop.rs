@@ -25,13 +25,12 @@ use super::output_orders::{Order, OutputEvent};
 use super::outputs::Outputs;
 use super::preflight::Preflight;
 use super::readiness::ReadinessProbes;
-use super::router::Router;
+use super::router::{LaterRouter, Router, RouterWish};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
 use crate::guardian::{Guardian, Lost, Message, is_ignored};
 use crate::model::{DynoName, Focus, Now, RunId, RunReport, SpawnSpec};
-use crate::routing::RouterRules;
 use crate::smoke::{Smoke, Step};
 use crate::supervisor::{Event, Key, NoticeStyle, Outcome, Supervisor, UserSignal};
 use crate::terminal::KeyPart;
@@ -93,10 +92,8 @@ pub(super) struct Runtime {
     pub(super) keeps_files: bool,
     /// Learns the state of the dynos after each change.
     pub(super) router: Option<Rc<Router>>,
-    /// With these it begins as soon as the front door hands a connection over.
-    pub(super) router_rules: Option<RouterRules>,
-    /// What clients can read of the log.
-    pub(super) archive: Option<LogArchive>,
+    /// Begins when the front door hands the first connection over.
+    pub(super) router_later: Option<LaterRouter>,
     /// What a dyno needs that is added.
     pub(super) preflight: Preflight,
     /// Which output could not be written, and why.
@@ -131,9 +128,7 @@ impl Runtime {
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let receivers = Receivers { formatter, quiet, files, tails, stream, focused };
         let hub = LogHub::start(receivers, archive.clone(), hub_sender)?;
-        let router_rules = start.router.as_ref().map(|router| router.rules.clone());
-        let router = start.router.filter(|router| !router.listeners.is_empty());
-        let router = router.map(|router| Router::begin(router, hub.clone(), archive.clone())).transpose()?;
+        let (router, router_later) = LaterRouter::or_now(start.router, &hub, archive)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
@@ -171,8 +166,7 @@ impl Runtime {
             lines_go_to_terminal,
             keeps_files,
             router,
-            router_rules,
-            archive,
+            router_later,
             preflight,
             lost_output: None,
         })
@@ -186,7 +180,9 @@ impl Runtime {
             // The waits that are new.
             self.calls.answer_waits(|| self.supervisor.snapshot());
             let interest = |run| self.supervisor.listen_interest(run);
-            self.readiness.observe(|dyno| self.calls.depend_on(dyno), interest, Instant::now());
+            let has_waiting = self.router.as_ref().is_some_and(|router| router.has_waiting());
+            let is_observed = |dyno: &DynoName| has_waiting || self.calls.depend_on(dyno);
+            self.readiness.observe(is_observed, interest, Instant::now());
             // Show notices such as `Stopping all processes with SIGTERM` before the order is sent. Otherwise the dyno's
             // reaction to SIGTERM could already be in its stream, and would be shown before the notice.
             if !self.orders.is_empty() {
@@ -240,7 +236,11 @@ impl Runtime {
                     // Its wait may have been the only reason to probe.
                     FrontEnd::Left => {}
                 },
-                run = drained(self.router.as_deref()) => self.events.push_back(Event::Drained { run }),
+                wish = RouterWish::next(self.router.as_deref()) => match wish {
+                    RouterWish::Stop(run) => self.events.push_back(Event::Drained { run }),
+                    // The dynos that requests wait for are observed from now on.
+                    RouterWish::Look => {}
+                },
                 seen = self.readiness.next() => self.events.extend(seen),
                 () = until(deadline) => {
                     // A dyno that exited in time must not be treated as late because its report was not read yet.
@@ -386,14 +386,6 @@ impl Runtime {
 async fn pressed(keyboard: Option<&mut Keyboard>) -> Pressed {
     match keyboard {
         Some(keyboard) => keyboard.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until a run that is to be stopped has answered its requests. Never returns without a router.
-async fn drained(router: Option<&Router>) -> RunId {
-    match router {
-        Some(router) => router.drained().await,
         None => std::future::pending().await,
     }
 }

@@ -125,6 +125,7 @@ mod reload_starts;
 mod reload_watch;
 mod resources;
 mod restart;
+mod router;
 mod router_log;
 mod router_start;
 mod router_stop;

@@ -5,7 +5,7 @@ use crate::routing::Rejection;
 
 /// The longest line with the size of a chunk, and the most bytes of all extensions of a body. The HTTP library has a limit of
 /// 16 KiB.
-const MOST_EXTENSION_BYTES: usize = 8192;
+pub(super) const MOST_EXTENSION_BYTES: usize = 8192;
 /// The most bytes of the trailers of a body. The HTTP library has a limit of 16 KiB.
 const MOST_TRAILER_BYTES: usize = 8192;
 /// The most trailers. The HTTP library has a limit of 100.

@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn s16_6_what_passes_is_framed_as_by_a_simple_reading(pieces in vec(prop_oneof![piece(), request()], 0..14)) {
+    fn s16_6_what_passes_is_framed_like_in_a_simple_reading(pieces in vec(prop_oneof![piece(), request()], 0..14)) {
         let stream = pieces.concat();
         let found = found(HeadLimits::new(false), &stream, &[]);
 

@@ -322,6 +322,7 @@ fn s16_1_a_tunnel_opens_only_if_the_client_asked_for_one() {
     assert_eq!(answered(101, &headers, true), Ok(pairs(&expected)));
     assert_eq!(answered(101, &headers, false), Err(HCode::H17));
     assert_eq!(answered(426, &headers, true), Ok(pairs(&expected)));
+    assert_eq!(answered(426, &headers[1..], true), Ok(pairs(&expected[1..2])));
     assert_eq!(answered(403, &headers, true), Ok(pairs(&expected[1..2])));
 }
 

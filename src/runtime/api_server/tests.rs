@@ -1,5 +1,4 @@
-//! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline as soon
-//! as nothing else can happen.
+//! The limits of the server, with a stand-in for the run loop. The clock is paused: it jumps to the next deadline.
 
 mod clients;
 mod locks;
@@ -149,7 +148,8 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
             ApiCall::BeginAttached(..)
             | ApiCall::Terminal(..)
             | ApiCall::FitTerminal { .. }
-            | ApiCall::SignalTerminal { .. } => {}
+            | ApiCall::SignalTerminal { .. }
+            | ApiCall::TakeOver { .. } => {}
             ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
         }
         let snapshot = app.snapshot.borrow().clone();

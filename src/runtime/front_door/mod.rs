@@ -2,7 +2,7 @@
 //!
 //! It is not in the path of the data. It accepts a connection, reads the head of its first request, finds the start that is meant
 //! among those that run now, and hands the connection over to it ([`handing`]). What it answers itself is an [`answer`]. It
-//! keeps no list and has no timer, so it never has old news, and it sleeps while nobody connects. [`name`] makes it known to
+//! keeps no list and has no timer, so it never has old news, and it sleeps while no client connects. [`name`] makes it known to
 //! other `dyno` processes.
 
 mod answer;
@@ -178,7 +178,7 @@ impl FrontDoor {
             },
             Meant::List => self.list(None, &first.request).await,
             Meant::Unknown(name) => self.list(Some(name), &first.request).await,
-            Meant::Nothing => FrontAnswer::rejected(Rejection::Misdirected),
+            Meant::Nothing => FrontAnswer::rejected(Rejection::NotLocal),
         };
         Some(if is_head { answer.without_body() } else { answer })
     }

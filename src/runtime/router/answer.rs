@@ -14,14 +14,14 @@ use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
 use super::client::ClientConnection;
 use super::drains::Busy;
-use super::exchange::{ExchangeStage, OpenExchange};
+use super::exchange::OpenExchange;
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RouteTarget, RouterEntry, handed_over_route,
-    is_idempotent, route,
+    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
+    handed_over_route, is_idempotent, route, wants_json,
 };
 
 /// What is sent again if a dyno has lost it.
@@ -49,7 +49,7 @@ struct Reached {
 /// Why a dyno has not answered.
 enum Lost {
     /// It has received nothing of the request.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     /// It may have received the request, but has not begun to answer.
     Silent(HCode),
     /// It has begun to answer, or its time has run out.
@@ -70,19 +70,20 @@ impl Router {
         let routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
             Err(rejection) => {
-                let mut answer = self.reject(&open, rejection);
-                // The front door may find the app with the other name.
-                if client.front_door.is_some() && rejection == Rejection::Misdirected {
+                let wants_json = wants_json(&head.headers);
+                let mut answer = self.reject(&open, rejection, wants_json);
+                // On a new connection, the front door finds the app with that name.
+                if rejection == Rejection::OtherApp {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 return answer;
             }
         };
         open.learn(&routed.head, &head.headers);
-        let accepts_json = accepts_json(&head.headers);
+        let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &routed, &open, client).await {
-            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client),
-            Err(code) => self.refuse(&open, code, accepts_json),
+            Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
+            Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
     }
 
@@ -103,10 +104,10 @@ impl Router {
                 (prepared, target)
             }
         };
-        match target {
-            RouteTarget::Misdirected => Err(Rejection::Misdirected),
-            target => Ok(Routed { head: prepared, target, takes_interim }),
+        if target == RouteTarget::Misdirected {
+            return Err(if client.front_door.is_some() { Rejection::OtherApp } else { Rejection::Misdirected });
         }
+        Ok(Routed { head: prepared, target, takes_interim })
     }
 
     /// Sends the request to one dyno after another, until one answers.
@@ -131,11 +132,11 @@ impl Router {
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(Lost::Unsent(unsent)) if !is_new => request = unsent,
+                Err(Lost::Unsent(unsent)) if !is_new => request = *unsent,
                 // It has accepted the connection only to close it.
                 Err(Lost::Unsent(unsent)) => {
                     let Some(_) = copied.take() else { return Err(HCode::H13) };
-                    request = unsent;
+                    request = *unsent;
                 }
                 Err(Lost::Final(code)) => return Err(code),
                 Err(Lost::Silent(code)) => {
@@ -145,7 +146,7 @@ impl Router {
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
                 }
             }
-            open.enter(ExchangeStage::Choosing);
+            open.enter(RequestStage::Choosing);
         }
     }
 
@@ -158,6 +159,7 @@ impl Router {
                 Choice::Send(backend) => backend,
                 Choice::Refuse(code) => return Err(code),
                 Choice::Hold { until } => {
+                    let _held = self.hold();
                     tokio::select! {
                         () = changed => {}
                         () = sleep_until(self.began + until) => {}
@@ -199,7 +201,7 @@ impl Router {
         client: &ClientConnection,
     ) -> Result<(Response<Incoming>, Reached), Lost> {
         open.begin_service();
-        open.enter(if request.body().is_end_stream() { ExchangeStage::Awaiting } else { ExchangeStage::Sending });
+        open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
         let before = meter.received.get();
         if routed.head.wants_upgrade {
@@ -218,7 +220,7 @@ impl Router {
             Ok(answer) => Ok((answer, reached)),
             Err(mut error) => {
                 if let Some(unsent) = error.take_message() {
-                    return Err(Lost::Unsent(unsent));
+                    return Err(Lost::Unsent(Box::new(unsent)));
                 }
                 let is_silent = meter.received.get() == before;
                 let error = error.error();
@@ -245,14 +247,15 @@ impl Router {
         routed: &Routed,
         open: OpenExchange,
         client: &Rc<ClientConnection>,
+        wants_json: bool,
     ) -> Response<AnswerBody> {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
-            return self.refuse(&open, code, false);
+            return self.refuse(&open, code, &routed.target, wants_json);
         }
         open.entry.borrow_mut().status = Some(head.status.as_u16());
-        open.enter(ExchangeStage::Answering);
+        open.enter(RequestStage::Answering);
         let Reached { connection, busy, .. } = reached;
         if is_switch && let Some(end) = open.dyno_end.take() {
             client.open_tunnel();
@@ -283,9 +286,4 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("text/event-stream")
-}
-
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json")
 }

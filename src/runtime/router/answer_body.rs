@@ -55,7 +55,7 @@ impl DynoAnswer {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(_)) => Poll::Ready(self.fail(HCode::H18)),
+            Some(Err(_)) => Poll::Ready(Some(Err(self.fail(HCode::H18)))),
             None => {
                 self.complete();
                 Poll::Ready(None)
@@ -70,10 +70,10 @@ impl DynoAnswer {
         self.open.finish(None);
     }
 
-    fn fail(&mut self, code: HCode) -> Option<Result<Frame<Bytes>, CutShort>> {
+    fn fail(&mut self, code: HCode) -> CutShort {
         self.busy = None;
         self.open.finish(Some(code));
-        Some(Err(CutShort))
+        CutShort
     }
 }
 

@@ -21,6 +21,9 @@ use crate::routing::{Guarded, Rejection, RequestGuard};
 
 /// How long a connection without a request stays open (S16.6).
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
+/// How each answer of ours begins, and what hyper writes instead for a client that speaks HTTP/1.0.
+const ANSWER: &[u8] = b"HTTP/1.1";
+const ANSWER_TO_HTTP_10: &[u8] = b"HTTP/1.0";
 /// How long the head of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
@@ -57,6 +60,8 @@ pub(super) struct ClientConnection {
     pub(super) tunnel: RefCell<Option<PendingTunnel>>,
     /// The answer has begun, so no other can be sent in its place.
     pub(super) is_answering: Cell<bool>,
+    /// How many bytes of the first line of an answer were written around hyper.
+    restated: Cell<usize>,
     /// The end of a request may have been left unread.
     pub(super) has_unread: Cell<bool>,
 }
@@ -103,6 +108,7 @@ impl ClientConnection {
             late: Cell::default(),
             tunnel: RefCell::default(),
             is_answering: Cell::default(),
+            restated: Cell::default(),
             has_unread: Cell::default(),
         }
     }
@@ -158,6 +164,7 @@ impl ClientConnection {
         self.requests.set(self.requests.get() + 1);
         self.stage.set(ClientStage::Busy);
         self.is_answering.set(false);
+        self.restated.set(0);
     }
 
     /// The answer is complete.
@@ -168,6 +175,11 @@ impl ClientConnection {
         if self.is_refused() {
             self.ending.notify_one();
         }
+    }
+
+    /// Whether it has not taken all of an answer.
+    pub(super) fn has_unwritten(&self) -> bool {
+        !self.interim.is_hyper_flushed()
     }
 
     /// Everything from now on belongs to a tunnel.
@@ -222,12 +234,33 @@ impl ClientConnection {
         poll_fn(|cx| self.interim.poll_pass(&self.socket, cx)).await
     }
 
+    /// Writes for hyper. `first`: the beginning of what `write` writes.
     pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.interim.poll_before(&self.socket, cx))?;
+        let restated = self.restated.get();
+        if restated == 0 && !first.starts_with(ANSWER_TO_HTTP_10) {
+            // In the middle of an answer, these bytes could be anything.
+            self.restated.set(ANSWER.len());
+        } else if let Some(rest) = ANSWER.get(restated..).filter(|rest| !rest.is_empty()) {
+            let written = self.try_until_written(cx, |socket| socket.try_write(rest));
+            if let Poll::Ready(Ok(count)) = &written {
+                self.restated.set(restated + count);
+            }
+            return written;
+        }
+        self.try_until_written(cx, write)
+    }
+
+    fn try_until_written(
         &self,
         cx: &mut Context<'_>,
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        ready!(self.interim.poll_before(&self.socket, cx))?;
         loop {
             match write(&self.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -53,7 +53,7 @@ impl Read for ClientIo {
 
 impl Write for ClientIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, |socket| socket.try_write(bytes))
+        self.0.poll_write(cx, bytes, |socket| socket.try_write(bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -65,7 +65,8 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, |socket| socket.try_write_vectored(slices))
+        let first = slices.iter().find(|slice| !slice.is_empty()).map_or(&[][..], |slice| slice);
+        self.0.poll_write(cx, first, |socket| socket.try_write_vectored(slices))
     }
 
     /// hyper calls this when it has written everything.

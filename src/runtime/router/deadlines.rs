@@ -47,7 +47,6 @@ impl<T: Timed> Roster<T> {
         self.0.borrow().len()
     }
 
-    #[cfg(test)]
     pub(super) fn any(&self, is_meant: impl Fn(&T) -> bool) -> bool {
         self.0.borrow().iter().any(|member| is_meant(member))
     }

@@ -13,21 +13,20 @@ use super::Router;
 use super::client::ClientConnection;
 use super::deadlines::Timed;
 use super::tunnel::DynoParts;
-use crate::routing::{Backend, HCode, Prepared, Rejection, RouterEntry};
+use crate::model::DynoName;
+use crate::routing::{Backend, ClockVerdict, HCode, Prepared, Rejection, RequestClock, RequestStage, RouterEntry};
 
-/// How long a dyno may take to begin its answer. The platform's number, as the one below.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// How long neither side may send a byte.
-const SILENT_FOR: Duration = Duration::from_secs(55);
+/// When the clock of a request is looked at after it has come further: no limit is shorter.
+const LOOKED_AT_WITHIN: Duration = Duration::from_secs(30);
 
 /// One request.
 pub(super) struct Exchange {
     seat: Cell<usize>,
     pub(super) entry: RefCell<RouterEntry>,
     pub(super) began: Instant,
-    stage: Cell<ExchangeStage>,
-    /// When a byte of it was seen last.
-    last: Cell<Instant>,
+    clock: Cell<RequestClock>,
+    /// The dyno that was tried last.
+    pub(super) dyno: RefCell<Option<DynoName>>,
     /// Whether the next byte has to come from the dyno.
     pub(super) waits_for_dyno: Cell<bool>,
     /// Reading the request has failed.
@@ -37,25 +36,11 @@ pub(super) struct Exchange {
     /// When the request was sent.
     sent: Cell<Option<Instant>>,
     bytes: Cell<u64>,
-    is_announced: Cell<bool>,
     is_over: Cell<bool>,
     cut: Cell<Option<HCode>>,
     waker: RefCell<Option<Waker>>,
     router: Rc<Router>,
     client: Rc<ClientConnection>,
-}
-
-/// How far a request has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExchangeStage {
-    /// It waits for a dyno.
-    Choosing,
-    /// It is being sent.
-    Sending,
-    /// It was sent, and the answer has not begun.
-    Awaiting,
-    /// Its answer has begun, or it is a tunnel.
-    Answering,
 }
 
 /// A request that is not over. Dropping it means that the client has gone.
@@ -82,14 +67,13 @@ impl OpenExchange {
             seat: Cell::default(),
             entry: RefCell::new(entry),
             began: now,
-            stage: Cell::new(ExchangeStage::Choosing),
-            last: Cell::new(now),
+            clock: Cell::default(),
+            dyno: RefCell::default(),
             waits_for_dyno: Cell::default(),
             client_failed: Cell::default(),
             dyno_end: Cell::default(),
             sent: Cell::default(),
             bytes: Cell::default(),
-            is_announced: Cell::default(),
             is_over: Cell::default(),
             cut: Cell::default(),
             waker: RefCell::default(),
@@ -97,22 +81,22 @@ impl OpenExchange {
             client: Rc::clone(client),
         });
         router.exchanges.add(&exchange);
-        router.deadline.arm(now + ANSWERS_WITHIN);
         Self(exchange)
     }
 }
 
 impl Exchange {
-    pub(super) fn enter(&self, stage: ExchangeStage) {
-        self.stage.set(stage);
-        if stage == ExchangeStage::Answering {
-            self.client.is_answering.set(true);
-        }
-        self.touch();
+    /// The request has come further.
+    pub(super) fn enter(&self, stage: RequestStage) {
+        let mut clock = self.clock.get();
+        clock.enter(stage, self.router.now());
+        self.clock.set(clock);
+        self.client.is_answering.set(stage == RequestStage::Answering);
+        self.router.deadline.arm(Instant::now() + LOOKED_AT_WITHIN);
     }
 
-    pub(super) fn stage(&self) -> ExchangeStage {
-        self.stage.get()
+    pub(super) fn stage(&self) -> RequestStage {
+        self.clock.get().stage()
     }
 
     /// The head of the request is the one for the dyno.
@@ -126,6 +110,12 @@ impl Exchange {
     /// The request goes to this dyno, if that accepts the connection.
     pub(super) fn try_dyno(&self, backend: &Backend) {
         self.entry.borrow_mut().dyno = Some(backend.dyno.to_string());
+        *self.dyno.borrow_mut() = Some(backend.dyno.clone());
+    }
+
+    /// The client has sent all of it.
+    pub(super) fn note_whole_request(&self) {
+        self.client.has_unread.set(false);
     }
 
     /// The dyno has accepted the connection.
@@ -140,7 +130,9 @@ impl Exchange {
 
     /// A byte was seen.
     pub(super) fn touch(&self) {
-        self.last.set(Instant::now());
+        let mut clock = self.clock.get();
+        clock.touch(self.router.now());
+        self.clock.set(clock);
     }
 
     /// Writes the line of the log, unless that was done. `code`: what went wrong.
@@ -179,14 +171,14 @@ impl Exchange {
     /// Ends the request for this reason.
     fn cut(&self, code: HCode) {
         self.cut.set(Some(code));
-        match self.stage.get() {
+        match self.stage() {
             // The client gets an answer.
-            ExchangeStage::Choosing | ExchangeStage::Sending | ExchangeStage::Awaiting => {
+            RequestStage::Choosing | RequestStage::Sending | RequestStage::Awaiting => {
                 if let Some(waker) = self.waker.take() {
                     waker.wake();
                 }
             }
-            ExchangeStage::Answering => self.client.cut(),
+            RequestStage::Answering => self.client.cut(),
         }
     }
 
@@ -206,23 +198,16 @@ impl Exchange {
 
 impl Timed for Exchange {
     fn review(&self, now: Instant) -> Option<Instant> {
-        let (limit, code) = match self.stage.get() {
-            ExchangeStage::Choosing => return Some(now + ANSWERS_WITHIN),
-            ExchangeStage::Sending => (SILENT_FOR, HCode::H28),
-            ExchangeStage::Awaiting => (ANSWERS_WITHIN, HCode::H12),
-            ExchangeStage::Answering if self.waits_for_dyno.get() => (SILENT_FOR, HCode::H15),
-            ExchangeStage::Answering => (SILENT_FOR, HCode::H28),
-        };
-        let until = self.last.get() + limit;
-        if until > now {
-            return Some(until);
-        }
-        if self.router.rules.enforces_timeouts {
-            self.cut(code);
-            return None;
-        }
-        if !self.is_announced.replace(true) {
-            self.router.announce(&self.entry.borrow(), code, limit);
+        let mut clock = self.clock.get();
+        let waits_for_dyno = self.waits_for_dyno.get();
+        let verdict = clock.look(self.router.time(now), waits_for_dyno, self.router.rules.enforces_timeouts);
+        self.clock.set(clock);
+        match verdict {
+            ClockVerdict::Next(at) => return at.map(|at| self.router.began + at),
+            ClockVerdict::Announce { code, limit } => {
+                self.router.log.line(&self.entry.borrow().announcement(code, limit));
+            }
+            ClockVerdict::End(code) => self.cut(code),
         }
         None
     }

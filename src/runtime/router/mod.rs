@@ -18,6 +18,7 @@ mod drains;
 mod dyno_io;
 mod exchange;
 mod interim;
+mod later;
 mod pages;
 mod pool;
 mod read_scratch;
@@ -26,6 +27,7 @@ mod router_log;
 #[cfg(test)]
 mod tests;
 mod tunnel;
+mod wish;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -36,17 +38,19 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 pub(super) use self::accept::most_clients;
 use self::client::ClientConnection;
 use self::deadlines::{Deadline, Roster};
 use self::drains::Drains;
 use self::exchange::Exchange;
+pub(super) use self::later::LaterRouter;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
 pub(super) use self::tunnel::write_all;
+pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
 use super::log_hub::LogHub;
 use crate::model::{ProcessType, RunId};
@@ -58,6 +62,9 @@ use crate::supervisor::Snapshot;
 
 /// How long the end of the run waits for answers that clients are still reading.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The pause between two looks whether they are.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What a router needs to begin.
 pub struct RouterStart {
@@ -71,6 +78,7 @@ pub struct RouterStart {
 pub(super) struct Router {
     rules: RouterRules,
     request_rules: RequestRules,
+    web: ProcessType,
     /// The last state that was published.
     snapshot: RefCell<Snapshot>,
     /// The dynos of each process type, as that state has them.
@@ -78,6 +86,10 @@ pub(super) struct Router {
     app: RefCell<KnownApp>,
     /// They have changed.
     changed: Notify,
+    /// How many requests wait for a dyno.
+    held: Cell<usize>,
+    /// The first request waits, or the last one does not any more.
+    interest_changed: Notify,
     quarantine: RefCell<Quarantine>,
     pool: DynoPool,
     drains: Rc<Drains>,
@@ -86,8 +98,6 @@ pub(super) struct Router {
     deadline: Deadline,
     /// A client has left.
     has_room: Notify,
-    /// An answer is complete.
-    answered: Notify,
     scratch: Rc<ReadScratch>,
     log: RouterLog,
     archive: Option<LogArchive>,
@@ -104,14 +114,18 @@ impl Router {
     pub(super) fn begin(start: RouterStart, hub: LogHub, archive: Option<LogArchive>) -> std::io::Result<Rc<Self>> {
         let scratch = Rc::new(ReadScratch::default());
         let RouterStart { listeners, rules } = start;
+        let web = ProcessType::new(ProcessType::WEB).map_err(std::io::Error::other)?;
         let app = KnownApp { name: rules.app.clone(), types: Vec::new(), hosts: rules.hosts.clone() };
         let router = Rc::new(Self {
             request_rules: RequestRules::new(&rules),
             rules,
+            web,
             snapshot: RefCell::default(),
             backends: RefCell::default(),
             app: RefCell::new(app),
             changed: Notify::new(),
+            held: Cell::default(),
+            interest_changed: Notify::new(),
             quarantine: RefCell::default(),
             pool: DynoPool::new(Rc::clone(&scratch)),
             drains: Rc::default(),
@@ -119,7 +133,6 @@ impl Router {
             exchanges: Roster::default(),
             deadline: Deadline::default(),
             has_room: Notify::new(),
-            answered: Notify::new(),
             scratch,
             log: RouterLog::new(hub),
             archive,
@@ -142,9 +155,8 @@ impl Router {
     /// Learns the state of the dynos.
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let types = Backends::types(&snapshot);
-        let web = ProcessType::new(ProcessType::WEB).ok();
         let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
-        let backends: HashMap<ProcessType, Backends> = types.iter().chain(&web).map(of_type).collect();
+        let backends: HashMap<ProcessType, Backends> = types.iter().chain([&self.web]).map(of_type).collect();
         if *self.backends.borrow() != backends {
             // A dyno that is leaving gets no more requests.
             let gets_requests = |run: RunId| {
@@ -159,21 +171,34 @@ impl Router {
         *self.snapshot.borrow_mut() = snapshot;
     }
 
-    /// A stop waits until this run has no requests; [`Router::drained`] then returns it.
+    /// A stop waits until this run has no requests; [`RouterWish::Stop`] then says so.
     pub(super) fn drain(&self, run: RunId) {
         self.drains.ask(run);
     }
 
-    /// The next run that a stop waits for and that has no requests. Cancel safe.
-    pub(super) async fn drained(&self) -> RunId {
-        self.drains.next().await
+    /// Whether requests wait for dynos, so that somebody has to find out when those listen (S6.2).
+    pub(super) fn has_waiting(&self) -> bool {
+        self.held.get() > 0
+    }
+
+    /// Counts a request that waits, until the value is dropped.
+    fn hold(&self) -> HeldRequest<'_> {
+        self.count_held(self.held.get() + 1);
+        HeldRequest(self)
+    }
+
+    fn count_held(&self, count: usize) {
+        let before = self.held.replace(count);
+        if (before == 0) != (count == 0) {
+            self.interest_changed.notify_one();
+        }
     }
 
     /// Waits a moment for answers that clients are still reading, then closes all connections.
     pub(super) async fn finish(&self) {
         let all_answered = async {
-            while self.exchanges.len() > 0 {
-                self.answered.notified().await;
+            while self.exchanges.len() > 0 || self.clients.any(ClientConnection::has_unwritten) {
+                sleep(LOOK_AGAIN).await;
             }
         };
         let _ = timeout(ENDS_WITHIN, all_answered).await;
@@ -207,14 +232,18 @@ impl Router {
 
     fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
         let backends = self.backends.borrow();
-        let found = match target {
-            RouteTarget::Type { process_type, .. } => backends.get(process_type),
-            RouteTarget::Web { .. } | RouteTarget::AppList | RouteTarget::UnknownName(_) | RouteTarget::Misdirected => {
-                backends.iter().find(|(name, _)| name.as_str() == ProcessType::WEB).map(|(_, backends)| backends)
-            }
-        };
-        let Some(found) = found else { return Choice::Refuse(HCode::H14) };
+        let Some(found) = backends.get(self.type_of(target)) else { return Choice::Refuse(HCode::H14) };
         found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
+    }
+
+    /// The process type that a request is for.
+    fn type_of<'a>(&'a self, target: &'a RouteTarget) -> &'a ProcessType {
+        match target {
+            RouteTarget::Type { process_type, .. } => process_type,
+            RouteTarget::Web { .. } | RouteTarget::AppList | RouteTarget::UnknownName(_) | RouteTarget::Misdirected => {
+                &self.web
+            }
+        }
     }
 
     fn random(&self) -> u64 {
@@ -226,16 +255,14 @@ impl Router {
     /// Writes the line of a request.
     fn write(&self, entry: &RouterEntry) {
         self.log.line(&if self.rules.is_platform { entry.platform() } else { entry.text() });
-        self.answered.notify_waiters();
     }
+}
 
-    /// Says that the platform would have ended a request by now.
-    fn announce(&self, entry: &RouterEntry, code: HCode, after: Duration) {
-        let (method, path, seconds) = (&entry.method, &entry.path, after.as_secs());
-        let code = code.code();
-        self.log.line(&match code {
-            "H12" => format!("{method} {path} has taken {seconds} s: Heroku would have answered {code}"),
-            _ => format!("{method} {path} has been silent for {seconds} s: Heroku would have ended it with {code}"),
-        });
+/// A request that waits for a dyno.
+struct HeldRequest<'a>(&'a Router);
+
+impl Drop for HeldRequest<'_> {
+    fn drop(&mut self) {
+        self.0.count_held(self.0.held.get().saturating_sub(1));
     }
 }

@@ -7,35 +7,53 @@ use super::Router;
 use super::answer_body::AnswerBody;
 use super::client::ClientConnection;
 use super::exchange::OpenExchange;
-use crate::routing::{HCode, Rejection, RouterEntry};
+use crate::routing::{ErrorPage, HCode, PageFacts, Rejection, RouteTarget, RouterEntry};
+
+/// How many lines of a dyno a page shows.
+const LINES: usize = 20;
+const HTML: &str = "text/html; charset=utf-8";
 
 impl Router {
     /// Answers a request that no dyno has answered.
-    pub(super) fn refuse(&self, open: &OpenExchange, code: HCode, _accepts_json: bool) -> Response<AnswerBody> {
-        let page = format!("{code}\n");
+    pub(super) fn refuse(
+        &self,
+        open: &OpenExchange,
+        code: HCode,
+        target: &RouteTarget,
+        wants_json: bool,
+    ) -> Response<AnswerBody> {
+        let snapshot = self.snapshot.borrow();
+        let process_type = self.type_of(target);
+        let row = PageFacts::row(&snapshot, process_type, open.dyno.borrow().as_ref());
+        let lines = match (&self.archive, row) {
+            (Some(archive), Some(row)) => archive.last_lines(&row.dyno.to_string(), LINES),
+            (None, _) | (_, None) => Vec::new(),
+        };
+        let facts = PageFacts { process_type, row, lines: &lines, rules: &self.rules };
+        let (content_type, page) = rendered(&ErrorPage::of_code(code, &facts), wants_json);
         {
             let mut entry = open.entry.borrow_mut();
             entry.bytes = entry.dyno.is_some().then_some(page.len() as u64);
         }
         open.finish(Some(code));
-        page_answer(code.status(), "text/plain; charset=utf-8", page)
+        answer(code.status(), content_type, page)
     }
 
     /// Answers a request that no dyno may get.
-    pub(super) fn reject(&self, open: &OpenExchange, rejection: Rejection) -> Response<AnswerBody> {
-        let page = format!("{rejection}\n");
+    pub(super) fn reject(&self, open: &OpenExchange, rejection: Rejection, wants_json: bool) -> Response<AnswerBody> {
+        let (content_type, page) = rendered(&ErrorPage::of_rejection(rejection, &self.rules), wants_json);
         {
             let mut entry = open.entry.borrow_mut();
             entry.status = Some(rejection.status());
             entry.bytes = Some(page.len() as u64);
         }
         open.finish(None);
-        page_answer(rejection.status(), "text/plain; charset=utf-8", page)
+        answer(rejection.status(), content_type, page)
     }
 
     /// The answer to bytes that hyper never gets, and the line about them.
     pub(super) fn rejected(&self, client: &ClientConnection, rejection: Rejection) -> Vec<u8> {
-        let page = format!("{rejection}\n");
+        let page = ErrorPage::of_rejection(rejection, &self.rules).html();
         let (method, path) = client.refused_request();
         let (status, bytes) = (Some(rejection.status()), Some(page.len() as u64));
         let fwd = client.address.ip().to_canonical().to_string();
@@ -43,17 +61,22 @@ impl Router {
         if client.body_fault().is_none() {
             self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
         }
+        let (status, reason, length) = (rejection.status(), rejection.reason(), page.len());
         let head = format!(
-            "HTTP/1.1 {} {}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            rejection.status(),
-            rejection.reason(),
-            page.len()
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
         );
         [head, page].concat().into_bytes()
     }
 }
 
-fn page_answer(status: u16, content_type: &'static str, page: String) -> Response<AnswerBody> {
+fn rendered(page: &ErrorPage, wants_json: bool) -> (&'static str, String) {
+    match serde_json::to_string_pretty(page) {
+        Ok(json) if wants_json => ("application/json", json + "\n"),
+        Ok(_) | Err(_) => (HTML, page.html()),
+    }
+}
+
+fn answer(status: u16, content_type: &'static str, page: String) -> Response<AnswerBody> {
     let mut answer = Response::new(AnswerBody::Page(Some(Bytes::from(page))));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let headers = answer.headers_mut();

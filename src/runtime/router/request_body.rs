@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::exchange::{Exchange, ExchangeStage};
+use super::exchange::Exchange;
+use crate::routing::RequestStage;
 
 /// Passes the body on, piece by piece.
 pub(super) struct RequestBody {
@@ -26,8 +27,9 @@ impl RequestBody {
 
     /// Everything is on its way.
     fn note_sent(&self) {
-        if self.exchange.stage() == ExchangeStage::Sending {
-            self.exchange.enter(ExchangeStage::Awaiting);
+        self.exchange.note_whole_request();
+        if self.exchange.stage() == RequestStage::Sending {
+            self.exchange.enter(RequestStage::Awaiting);
         }
     }
 }

@@ -121,7 +121,7 @@ impl TestRouter {
             router.drain(RunId(run));
             let router = Rc::clone(router);
             tokio::task::spawn_local(async move {
-                assert_eq!(router.drained().await, RunId(run));
+                assert_eq!(router.drains.next().await, RunId(run));
                 sender.send(()).unwrap();
             });
         });
@@ -183,16 +183,18 @@ fn dyno(carry: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
 
 /// The row of `web.INDEX`.
 fn web(index: u32, run: u64, port: u16, stage: LifeStage) -> Row {
-    let state = match stage {
+    let public = match stage {
         LifeStage::Up => PublicState::Up,
         LifeStage::Starting | LifeStage::Booting | LifeStage::Waiting => PublicState::Starting,
         LifeStage::Backoff | LifeStage::Crashed => PublicState::Crashed,
-        _ => PublicState::Down,
+        LifeStage::Down | LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing | LifeStage::Lost => {
+            PublicState::Down
+        }
     };
     Row {
         dyno: DynoName::new(process_type("web"), index),
         role: DynoRole::Formation,
-        state,
+        state: public,
         since: jiff::Timestamp::UNIX_EPOCH,
         not_up: None,
         wanted: true,

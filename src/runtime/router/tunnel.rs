@@ -51,18 +51,21 @@ impl PendingTunnel {
                 open.count(count);
             }
         };
-        carry((&client.socket, &dyno.socket), (first, &dyno.first), &client.scratch, passed).await;
+        // What the client does afterwards is no part of the tunnel.
+        let ended = || open.finish(None);
+        carry((&client.socket, &dyno.socket), (first, &dyno.first), &client.scratch, passed, ended).await;
         open.finish(None);
     }
 }
 
 /// Carries bytes until both ends are closed, or one has failed. `first`: what each end had sent already, the client's first.
-/// `passed` learns of each piece that was written.
+/// `passed` learns of each piece that was written, `ended` that the dyno has closed its end.
 async fn carry(
     (client, dyno): (&TcpStream, &TcpStream),
     first: (&[u8], &[u8]),
     scratch: &ReadScratch,
     passed: impl Fn(TunnelEnd, usize),
+    ended: impl Fn(),
 ) {
     let up = one_way(client, dyno, first.0, scratch, |count| passed(TunnelEnd::Client, count));
     let down = one_way(dyno, client, first.1, scratch, |count| passed(TunnelEnd::Dyno, count));
@@ -71,7 +74,12 @@ async fn carry(
     tokio::select! {
         // A client may close its half and wait for what the dyno still has to say.
         sent = &mut up => if sent.is_ok() { let _ = down.await; },
-        received = &mut down => if received.is_ok() { let _ = timeout(CLOSES_WITHIN, up).await; },
+        received = &mut down => {
+            ended();
+            if received.is_ok() {
+                let _ = timeout(CLOSES_WITHIN, up).await;
+            }
+        }
     }
 }
 

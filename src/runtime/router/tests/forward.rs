@@ -1,5 +1,6 @@
 //! Requests and answers pass through.
 
+use super::super::client::ClientConnection;
 use super::*;
 
 #[test]
@@ -144,4 +145,43 @@ fn s16_1_the_router_itself_tells_a_client_to_continue() {
 
     assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
     assert!(!received.recv().unwrap().contains("expect"));
+}
+
+#[test]
+fn s16_1_a_client_of_http_1_0_gets_the_whole_answer_without_chunks() {
+    let port = dyno(|mut socket| {
+        let head = read_until(&mut socket, "\r\n\r\n");
+        assert!(head.starts_with("GET / HTTP/1.1\r\n"), "{head}");
+        socket.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    let answer = router.exchange("GET / HTTP/1.0\r\nHost: localhost\r\n\r\n");
+
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nabc"), "{answer}");
+    assert!(!answer.contains("chunked"), "{answer}");
+}
+
+#[test]
+fn s16_1_a_client_may_read_slowly_and_gets_every_byte() {
+    let body: Vec<u8> = (0..30_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let sent = body.clone();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sent.len());
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(&sent).unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    let mut client = router.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    read_until(&mut client, "\r\n\r\n");
+    router.until("the client holds up the answer", |router| router.clients.any(ClientConnection::has_unwritten));
+    let mut received = vec![0; body.len()];
+    client.read_exact(&mut received).unwrap();
+
+    assert!(received == body);
 }

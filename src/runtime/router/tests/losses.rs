@@ -140,7 +140,8 @@ fn s16_5_a_client_that_leaves_is_h27_and_the_dyno_learns_it() {
     let port = dyno(move |mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         sender.send(()).unwrap();
-        sender.send(assert_eq!(socket.read(&mut [0]).unwrap_or_default(), 0)).unwrap();
+        assert_eq!(socket.read(&mut [0]).unwrap_or_default(), 0);
+        sender.send(()).unwrap();
     });
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);

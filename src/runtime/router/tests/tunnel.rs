@@ -9,7 +9,7 @@ fn echo(mut socket: TcpStream) {
     assert!(head.contains("\r\nupgrade: websocket\r\n") && head.contains("\r\nconnection: upgrade\r\n"), "{head}");
     let answer = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello";
     socket.write_all(answer.as_bytes()).unwrap();
-    let mut bytes = [0; 100_000];
+    let mut bytes = vec![0; 100_000];
     while let Ok(count @ 1..) = socket.read(&mut bytes) {
         socket.write_all(&bytes[..count]).unwrap();
     }

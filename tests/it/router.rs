@@ -1,0 +1,147 @@
+//! Clients of an app with a router see no restart and no crash (S16.3), and its pages and lines say what happened (S16.5).
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use crate::app::free_port;
+use crate::harness::{App, Ended, Running};
+use crate::smoke;
+
+/// An app that runs with a router.
+struct Routed {
+    app: App,
+    running: Running,
+    port: u16,
+}
+
+impl Routed {
+    fn start(app: App, args: &[&str]) -> Self {
+        let port = free_port();
+        let running = app.dyno(["start", "--router", "-p", &port.to_string()]).args(args).spawn();
+        Self { app, running, port }
+    }
+
+    fn answer(&self, headers: &str) -> String {
+        answer(self.port, headers)
+    }
+}
+
+/// The whole answer of the router. Empty: there is none.
+fn answer(port: u16, headers: &str) -> String {
+    let mut bytes = Vec::new();
+    if let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) {
+        let request = format!("GET /items HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        let _ = client.write_all(request.as_bytes());
+        let _ = client.read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Restarts the web dynos ten times while clients send requests. Returns the answers other than 200.
+fn restart_under_load(args: &[&str], started: &str) -> Vec<String> {
+    let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), args);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (is_over, port) = (Arc::clone(&is_over), routed.port);
+            thread::spawn(move || {
+                let (mut count, mut failed) = (0, Vec::new());
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = answer(port, "");
+                    if answer.starts_with("HTTP/1.1 200 OK\r\n") {
+                        count += 1;
+                    } else {
+                        failed.push(answer);
+                    }
+                }
+                assert!(count > 0, "{failed:?}");
+                failed
+            })
+        })
+        .collect();
+    for number in 1..=10 {
+        routed.app.dyno(["restart", "web", "--wait"]).run().expect_end(Ended::Code(0));
+        let starts = |log: &str| log.matches(started).count();
+        routed.running.until("the dynos have started again", || starts(&routed.running.stdout.text()) > number);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let failed = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+    routed.running.signal(Signal::SIGTERM);
+    routed.running.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+    failed
+}
+
+#[test]
+fn s16_3_ten_restarts_of_one_dyno_fail_no_request() {
+    assert_eq!(restart_under_load(&["web=1"], "web.1  | started with pid "), [] as [&str; 0]);
+}
+
+#[test]
+fn s16_3_ten_restarts_of_two_dynos_fail_no_request() {
+    assert_eq!(restart_under_load(&["web=2"], "web.2  | started with pid "), [] as [&str; 0]);
+}
+
+#[test]
+fn s16_3_a_crash_at_a_request_is_not_seen_by_the_client() {
+    let script = "if [ -e crashed ]; then exec ./listen 127.0.0.1; fi\n: >crashed\nexec ./listen 127.0.0.1 die\n";
+    let app = smoke::app("web: ./serve\n").script("serve", script);
+    let routed = Routed::start(app, &["--restart"]);
+
+    let answer = routed.answer("");
+
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    routed.running.until_shown("router | GET /items 200 web.1 ");
+    assert!(routed.running.stdout.text().contains("crashed"), "{}", routed.running.report());
+}
+
+#[test]
+fn s16_5_the_page_of_a_crashed_dyno_says_what_it_wrote_last() {
+    let app = App::new("web: echo '<b>boom</b>'; exit 3\nworker: exec sleep 1000\n");
+    let routed = Routed::start(app, &["--restart", "--max-restarts", "0"]);
+    routed.running.until_shown("web.1    | exited with code 3");
+
+    let page = routed.answer("Accept: text/html\r\n");
+    let json = routed.answer("Accept: application/json\r\n");
+
+    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html; charset=utf-8\r\n";
+    assert!(page.starts_with(head) && page.contains("App crashed"), "{page}");
+    assert!(page.contains("&lt;b&gt;boom&lt;/b&gt;") && !page.contains("<b>boom"), "{page}");
+    assert!(page.contains("dyno why web.1"), "{page}");
+    let (head, body) = json.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\ncontent-type: application/json\r\n"), "{head}");
+    let value: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&value["code"], &value["lines"]), (&"H10".into(), &serde_json::json!(["<b>boom</b>"])));
+    assert_eq!(value["dyno"]["name"], "web.1");
+    routed.running.until_shown("router   | GET /items 503 H10 App crashed");
+}
+
+#[test]
+fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
+    let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), &["--heroku"]);
+
+    assert!(routed.answer("X-Request-Id: 01234567890123456789\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+
+    routed.running.until_shown("tls=false");
+    let log = routed.running.stdout.text();
+    let line = log.lines().find_map(|line| line.split_once("heroku[router]: ")).map(|(_, line)| line).unwrap();
+    let expected = "at=info method=GET path=\"/items\" host=localhost request_id=01234567890123456789 \
+                    fwd=\"127.0.0.1\" dyno=web.1 connect=";
+    assert!(line.starts_with(expected), "{line}");
+    assert!(line.contains(" status=200 bytes=") && line.ends_with(" protocol=http1.1 tls=false"), "{line}");
+}
+
+#[test]
+fn s16_5_all_lines_of_the_router_are_written_before_the_end() {
+    let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), &[]);
+    (0..20).for_each(|_| assert!(routed.answer("").starts_with("HTTP/1.1 200 OK\r\n")));
+
+    routed.running.signal(Signal::SIGTERM);
+
+    let finished = routed.running.finish();
+    assert_eq!(finished.lines_of("router").len(), 20, "{}", finished.stdout());
+}
