@@ -8,7 +8,7 @@ use crate::cli::FrontDoorArgs;
 use crate::client::routed_apps;
 use crate::console::stdout;
 use crate::error::{Error, Status};
-use crate::guardian::{CallerLink, Detached, Limits, detach, fork_failure};
+use crate::guardian::{CallerLink, Detached, Limits, detach, fork_failure, reset_signal};
 use crate::project::reason;
 use crate::runtime::{self, FrontDoorName, FrontDoorStart};
 use crate::supervisor::Outcome;
@@ -38,6 +38,8 @@ pub(super) fn run(args: &FrontDoorArgs) -> Result<Outcome, Error> {
 
 /// Serves until a signal ends this process: nothing has to be put away then. `link`: a caller waits until it listens.
 fn serve(port: u16, link: Option<CallerLink>) -> Result<Outcome, Error> {
+    // A shell ignores it for commands in the background, but it ends us like any `dyno`.
+    reset_signal(libc::SIGINT);
     // As many connections as the system allows. Without it there are fewer.
     let _ = Limits::raise();
     let listeners = sockets::listen(port, &[]).map_err(|error| refused(port, &error))?;

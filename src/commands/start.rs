@@ -144,7 +144,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     if let Scope::Smoke(request) = scope {
         plan.command = request.command(&plan.blueprint, &ports)?;
     }
-    let quiet = quiet(&settings.look, &types, plan.blueprint.ports().router().is_some())?;
+    let quiet = quiet(&settings.look, &types, scope.has_router())?;
     let files = log_files(&settings.look, &plan, &types)?;
     let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
     let (rule, expected) = (plan.blueprint.ports(), expected.collect::<Vec<_>>());

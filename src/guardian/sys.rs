@@ -99,7 +99,7 @@ pub(super) fn reset_signals() {
 }
 
 /// Resets one signal to its default disposition.
-pub(super) fn reset_signal(signal: i32) {
+pub fn reset_signal(signal: i32) {
     // SAFETY: zeroed bytes are a valid action, and no handler is installed.
     unsafe {
         let mut default: libc::sigaction = std::mem::zeroed();

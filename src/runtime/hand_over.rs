@@ -26,10 +26,12 @@ use crate::guardian::receive_header;
 use crate::supervisor::Event;
 
 /// The protocol after the HTTP exchange: how many bytes were read, with the descriptor; these bytes; then the start sends
-/// [`TAKEN`].
+/// [`TAKEN`] or [`REFUSED`].
 pub(super) const HAND_OVER_PROTOCOL: &str = "dyno-connection";
 /// The start serves the connection from now on.
 pub(super) const TAKEN: u8 = b'+';
+/// The start has too many connections.
+pub(super) const REFUSED: u8 = b'-';
 /// The bytes of a length.
 pub(super) const LENGTH_BYTES: usize = 4;
 /// The most bytes that the front door reads of a connection.
@@ -60,9 +62,9 @@ impl ApiServer {
 pub(super) async fn receive_connection(socket: &ClientSocket, calls: &ApiCaller) {
     let Ok(Ok((connection, first))) = timeout(ARRIVES_WITHIN, receive(socket)).await else { return };
     let taken = ask(calls, |answer| ApiCall::TakeOver { socket: connection, first, answer }).await;
-    if taken == Some(true) {
-        // There is room for one byte.
-        let _ = socket.try_write(&[TAKEN]);
+    // Without an answer, everything has ended. There is room for one byte.
+    if let Some(taken) = taken {
+        let _ = socket.try_write(&[if taken { TAKEN } else { REFUSED }]);
     }
 }
 

@@ -81,10 +81,8 @@ async fn attempt(
     stream.write_all(first).await?;
     match stream.read_u8().await {
         Ok(TAKEN) => Ok(HandedOver::Taken),
-        Ok(_) => Ok(HandedOver::Gone),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Ok(HandedOver::Refused(format!("`dyno` (pid {}) cannot serve more connections", start.pid)))
-        }
+        Ok(_) => Ok(HandedOver::Refused(format!("`dyno` (pid {}) cannot serve more connections", start.pid))),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(HandedOver::Gone),
         Err(error) => Err(error),
     }
 }

@@ -8,6 +8,8 @@
 mod answer;
 mod handing;
 mod name;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
