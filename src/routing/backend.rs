@@ -165,6 +165,11 @@ pub(super) mod tests {
             assert_eq!(BackendState::new(&row, StartPhase::Running), state, "{stage:?}");
             assert_eq!(state.is_coming(), is_coming, "{stage:?}");
         }
+        let expected = DynoLife { stage: LifeStage::Up, expected_port: Some(5001), ..DynoLife::default() };
+        let silent = Row { life: expected.clone(), ..row("web.1", 1, LifeStage::Up) };
+        assert_eq!(BackendState::new(&silent, StartPhase::Running), BackendState::Starting);
+        let listening = Row { life: DynoLife { ready: true, ..expected }, ..silent };
+        assert_eq!(BackendState::new(&listening, StartPhase::Running), BackendState::Up);
         let prevented = Some(Prevented { by: row("db.1", 1, LifeStage::Crashed).dyno, why: Unmet::Crashed });
         let prevented = Row { prevented, ..row("web.1", 1, LifeStage::Down) };
         assert_eq!(BackendState::new(&prevented, StartPhase::Running), BackendState::Crashed);

@@ -214,8 +214,9 @@ pub(super) fn is_blank(byte: u8) -> bool {
 
 /// Whether this may be the value of a header. Bytes of 0x80 and more are `obs-text`.
 pub(super) fn is_value(text: &[u8]) -> bool {
-    // Without a way out in the middle, the compiler checks many bytes at once.
-    text.iter().fold(true, |is, byte| is & (*byte == b'\t' || (*byte >= b' ' && *byte != 0x7f)))
+    let is_wrong = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
+    // Faster than a search that ends at the first one, because many bytes are checked at once.
+    text.iter().fold(0, |wrong, byte| wrong | u8::from(is_wrong(*byte))) == 0
 }
 
 fn trim(mut text: &[u8]) -> &[u8] {

@@ -121,7 +121,7 @@ fn s16_6_hyper_finds_the_same_bodies_at_the_edges() {
     ] {
         let stream = stream + "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nlast";
         let bodies = bodies(stream.as_bytes());
-        assert_eq!(Some(&bodies), expected(stream.as_bytes()).as_ref(), "{:.200}", stream);
-        assert_eq!(bodies.last().map(Vec::as_slice), Some(&b"last"[..]), "{:.200}", stream);
+        assert_eq!(Some(&bodies), expected(stream.as_bytes()).as_ref(), "{stream:.200}");
+        assert_eq!(bodies.last().map(Vec::as_slice), Some(&b"last"[..]), "{stream:.200}");
     }
 }

@@ -47,7 +47,7 @@ struct Reached {
 }
 
 /// Why a dyno has not answered.
-enum Lost {
+enum FailedTry {
     /// It has received nothing of the request.
     Unsent(Box<Request<RequestBody>>),
     /// It may have received the request, but has not begun to answer.
@@ -132,14 +132,14 @@ impl Router {
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(Lost::Unsent(unsent)) if !is_new => request = *unsent,
+                Err(FailedTry::Unsent(unsent)) if !is_new => request = *unsent,
                 // It has accepted the connection only to close it.
-                Err(Lost::Unsent(unsent)) => {
+                Err(FailedTry::Unsent(unsent)) => {
                     let Some(_) = copied.take() else { return Err(HCode::H13) };
                     request = *unsent;
                 }
-                Err(Lost::Final(code)) => return Err(code),
-                Err(Lost::Silent(code)) => {
+                Err(FailedTry::Final(code)) => return Err(code),
+                Err(FailedTry::Silent(code)) => {
                     let again = copied.take().filter(|_| !open.client_failed.get()).ok_or(code)?;
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
@@ -199,7 +199,7 @@ impl Router {
         routed: &Routed,
         open: &OpenExchange,
         client: &ClientConnection,
-    ) -> Result<(Response<Incoming>, Reached), Lost> {
+    ) -> Result<(Response<Incoming>, Reached), FailedTry> {
         open.begin_service();
         open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
@@ -214,26 +214,26 @@ impl Router {
             biased;
             never = client.pass_interim() => match never {},
             answered = answer => answered,
-            code = poll_fn(|cx| open.poll_cut(cx)) => return Err(Lost::Final(code)),
+            code = poll_fn(|cx| open.poll_cut(cx)) => return Err(FailedTry::Final(code)),
         };
         match answered {
             Ok(answer) => Ok((answer, reached)),
             Err(mut error) => {
                 if let Some(unsent) = error.take_message() {
-                    return Err(Lost::Unsent(Box::new(unsent)));
+                    return Err(FailedTry::Unsent(Box::new(unsent)));
                 }
                 let is_silent = meter.received.get() == before;
                 let error = error.error();
                 Err(if error.is_parse_too_large() {
-                    Lost::Final(HCode::H25(AnswerFault::Header))
+                    FailedTry::Final(HCode::H25(AnswerFault::Header))
                 } else if error.is_parse() {
-                    Lost::Final(HCode::H17)
+                    FailedTry::Final(HCode::H17)
                 } else if !is_silent {
-                    Lost::Final(HCode::H18)
+                    FailedTry::Final(HCode::H18)
                 } else if meter.has_failed.get() {
-                    Lost::Silent(HCode::H18)
+                    FailedTry::Silent(HCode::H18)
                 } else {
-                    Lost::Silent(HCode::H13)
+                    FailedTry::Silent(HCode::H13)
                 })
             }
         }

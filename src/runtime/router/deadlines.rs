@@ -61,12 +61,12 @@ impl<T: Timed> Roster<T> {
 
 /// When the next review is due.
 #[derive(Default)]
-pub(super) struct Deadline {
+pub(super) struct ReviewTime {
     at: Cell<Option<Instant>>,
     sooner: Notify,
 }
 
-impl Deadline {
+impl ReviewTime {
     /// A review is due at this time at the latest.
     pub(super) fn arm(&self, at: Instant) {
         if self.at.get().is_none_or(|armed| at < armed) {

@@ -39,7 +39,7 @@ impl InterimAnswers {
     pub(super) fn pass_from<B>(&self, request: &mut Request<B>) {
         let unwritten = Arc::clone(&self.unwritten);
         on_informational(request, move |answer| {
-            // The router itself has told the client to continue.
+            // The client has that from the router itself.
             if answer.status() == StatusCode::CONTINUE {
                 return;
             }

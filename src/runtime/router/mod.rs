@@ -42,7 +42,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(super) use self::accept::most_clients;
 use self::client::ClientConnection;
-use self::deadlines::{Deadline, Roster};
+use self::deadlines::{ReviewTime, Roster};
 use self::drains::Drains;
 use self::exchange::Exchange;
 pub(super) use self::later::LaterRouter;
@@ -95,7 +95,7 @@ pub(super) struct Router {
     drains: Rc<Drains>,
     clients: Roster<ClientConnection>,
     exchanges: Roster<Exchange>,
-    deadline: Deadline,
+    deadline: ReviewTime,
     /// A client has left.
     has_room: Notify,
     scratch: Rc<ReadScratch>,
@@ -131,7 +131,7 @@ impl Router {
             drains: Rc::default(),
             clients: Roster::default(),
             exchanges: Roster::default(),
-            deadline: Deadline::default(),
+            deadline: ReviewTime::default(),
             has_room: Notify::new(),
             scratch,
             log: RouterLog::new(hub),
@@ -176,7 +176,7 @@ impl Router {
         self.drains.ask(run);
     }
 
-    /// Whether requests wait for dynos, so that somebody has to find out when those listen (S6.2).
+    /// Whether requests wait for dynos, so that it matters when those listen (S6.2).
     pub(super) fn has_waiting(&self) -> bool {
         self.held.get() > 0
     }

@@ -22,7 +22,7 @@ use crate::model::RunId;
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a connection is kept for which there is no request. The platform's number.
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
-/// The most connections that are kept for one dyno while nobody needs them.
+/// The most connections that are kept for one dyno while no request needs them.
 const MOST_IDLE: usize = 64;
 
 /// A connection to one run.
@@ -54,7 +54,7 @@ impl Drop for DynoLease {
     }
 }
 
-/// The connections that nobody needs now.
+/// The connections that no request needs now.
 pub(super) struct DynoPool {
     idle: RefCell<HashMap<RunId, Vec<DynoConnection>>>,
     scratch: Rc<ReadScratch>,
@@ -87,7 +87,7 @@ impl DynoPool {
         }
     }
 
-    /// Closes the connections that nobody has needed for a while, and returns when the next one is due.
+    /// Closes the connections that no request has needed for a while, and returns when the next one is due.
     pub(super) fn review(&self, now: Instant) -> Option<Instant> {
         let mut idle = self.idle.borrow_mut();
         for connections in idle.values_mut() {

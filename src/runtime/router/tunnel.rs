@@ -51,7 +51,7 @@ impl PendingTunnel {
                 open.count(count);
             }
         };
-        // What the client does afterwards is no part of the tunnel.
+        // What the client does afterwards does not belong to the tunnel.
         let ended = || open.finish(None);
         carry((&client.socket, &dyno.socket), (first, &dyno.first), &client.scratch, passed, ended).await;
         open.finish(None);

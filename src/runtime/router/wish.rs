@@ -7,7 +7,7 @@ use crate::model::RunId;
 pub(in crate::runtime) enum RouterWish {
     /// This run may be stopped: it has answered its requests.
     Stop(RunId),
-    /// The first request waits for a dyno, or the last one does not any more: whether somebody has to find out which dynos
+    /// The first request waits for a dyno, or the last one does not any more: whether it matters which dynos
     /// listen has changed (S6.2).
     Look,
 }

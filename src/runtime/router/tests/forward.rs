@@ -51,8 +51,8 @@ fn s16_1_both_connections_are_kept_for_the_next_request() {
 
 #[test]
 fn s16_1_pieces_of_an_answer_pass_at_once() {
-    let (go, told) = mpsc::channel();
-    let told = Mutex::new(told);
+    let (go, orders) = mpsc::channel();
+    let orders = Mutex::new(orders);
     let port = dyno(move |mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -60,7 +60,7 @@ fn s16_1_pieces_of_an_answer_pass_at_once() {
         for _ in 0..3 {
             socket.write_all(b"9\r\ndata: x\n\n\r\n").unwrap();
             // The next one comes after the client has seen this one.
-            told.lock().unwrap().recv().unwrap();
+            orders.lock().unwrap().recv().unwrap();
         }
         socket.write_all(b"0\r\n\r\n").unwrap();
     });
@@ -107,12 +107,12 @@ fn s16_1_an_upload_and_its_trailers_pass_chunk_by_chunk() {
 
 #[test]
 fn s16_1_early_hints_come_before_the_answer() {
-    let (go, told) = mpsc::channel();
-    let told = Mutex::new(told);
+    let (go, orders) = mpsc::channel();
+    let orders = Mutex::new(orders);
     let port = dyno(move |mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         socket.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\nconnection: x\r\n\r\n").unwrap();
-        told.lock().unwrap().recv().unwrap();
+        orders.lock().unwrap().recv().unwrap();
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     });
     let router = TestRouter::start();

@@ -53,13 +53,13 @@ fn s16_3_a_client_that_leaves_while_it_waits_reaches_no_dyno() {
 
 #[test]
 fn s16_3_a_stop_waits_until_the_requests_of_the_dyno_are_answered() {
-    let (go, told) = mpsc::channel();
+    let (go, orders) = mpsc::channel();
     let (came, coming) = mpsc::channel();
-    let told = Mutex::new(told);
+    let orders = Mutex::new(orders);
     let port = dyno(move |mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         came.send(()).unwrap();
-        told.lock().unwrap().recv().unwrap();
+        orders.lock().unwrap().recv().unwrap();
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold").unwrap();
     });
     let next = dyno(says("new"));

@@ -12,13 +12,13 @@ fn let_time_pass(router: &TestRouter) {
 
 #[test]
 fn s16_6_requests_before_a_malformed_one_are_answered_first() {
-    let (go, told) = mpsc::channel();
+    let (go, orders) = mpsc::channel();
     let (came, coming) = mpsc::channel();
-    let told = Mutex::new(told);
+    let orders = Mutex::new(orders);
     let port = dyno(move |mut socket| {
         while has_next(&socket) {
             came.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
-            told.lock().unwrap().recv().unwrap();
+            orders.lock().unwrap().recv().unwrap();
             socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
         }
     });

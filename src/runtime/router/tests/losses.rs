@@ -158,7 +158,7 @@ fn s16_5_a_client_that_leaves_is_h27_and_the_dyno_learns_it() {
 }
 
 #[test]
-fn s16_5_a_broken_upload_is_no_fault_of_the_dyno() {
+fn s16_5_a_broken_upload_is_not_a_fault_of_the_dyno() {
     let (sender, requests) = mpsc::channel();
     let port = dyno(move |mut socket| {
         sender.send(read_until(&mut socket, "\r\n\r\n3\r\nabc\r\n")).unwrap();
