@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::client_socket::discard_rest;
 use super::Router;
-use super::client::{Arrival, ClientConnection, ClientEnd, IDLE_FOR};
+use super::client::{ArrivedClient, ClientConnection, ClientEnd, IDLE_FOR};
 use super::client_io::ClientIo;
 use super::tunnel::write_all;
 use crate::routing::{HeadLimits, RequestGuard};
@@ -57,7 +57,7 @@ impl Router {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, address)) => {
-                        let arrival = Arrival { socket, address, first: Vec::new(), front_door: None };
+                        let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
                         connections.spawn_local(Rc::clone(&self).serve(arrival));
                         // Requests that have arrived are read before more clients are accepted.
                         yield_now().await;
@@ -83,7 +83,7 @@ impl Router {
         }
         socket.set_nonblocking(true)?;
         let (address, front_door) = (socket.peer_addr()?, Some(socket.local_addr()?.port()));
-        let arrival = Arrival { socket: TcpStream::from_std(socket)?, address, first, front_door };
+        let arrival = ArrivedClient { socket: TcpStream::from_std(socket)?, address, first, front_door };
         let mut tasks = self.tasks.borrow_mut();
         // Those that have ended.
         while tasks.try_join_next().is_some() {}
@@ -91,7 +91,7 @@ impl Router {
         Ok(())
     }
 
-    async fn serve(self: Rc<Self>, arrival: Arrival) {
+    async fn serve(self: Rc<Self>, arrival: ArrivedClient) {
         // The end of an answer must not wait for an acknowledgement.
         let _ = arrival.socket.set_nodelay(true);
         let guard = RequestGuard::new(self.head_limits());

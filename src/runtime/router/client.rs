@@ -28,7 +28,7 @@ const ANSWER_TO_HTTP_10: &[u8] = b"HTTP/1.0";
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection that begins.
-pub(super) struct Arrival {
+pub(super) struct ArrivedClient {
     pub(super) socket: TcpStream,
     pub(super) address: SocketAddr,
     /// What was read of it.
@@ -90,8 +90,8 @@ pub(super) enum ClientEnd {
 }
 
 impl ClientConnection {
-    pub(super) fn new(arrival: Arrival, scratch: Rc<ReadScratch>, guard: RequestGuard) -> Self {
-        let Arrival { socket, address, first, front_door } = arrival;
+    pub(super) fn new(arrival: ArrivedClient, scratch: Rc<ReadScratch>, guard: RequestGuard) -> Self {
+        let ArrivedClient { socket, address, first, front_door } = arrival;
         Self {
             socket,
             first: RefCell::new(first),
