@@ -10,7 +10,7 @@ const PORT: u16 = 4900;
 /// Options of `dyno router`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(
-    after_help = "Examples:\n  dyno router             until you press Ctrl-C\n  dyno router --detach    in the background; `dyno router --stop` ends it\n\nhttp://localhost:4900/ lists all running apps. http://APP.localhost:4900/ is the app called APP in `dyno ls`, and\nhttp://APP-api.localhost:4900/ its process type `api`. Apps need no option for that."
+    after_help = "Examples:\n  dyno router             until you press Ctrl-C\n  dyno router --detach    in the background; `dyno router --stop` ends it\n\nhttp://localhost:4900/ lists all running apps. http://APP.localhost:4900/ is the app called APP in `dyno ls`, and http://APP-api.localhost:4900/ its process type `api`. Apps need no option for that."
 )]
 pub struct FrontDoorArgs {
     /// Port to listen on

@@ -193,7 +193,8 @@ pub enum CliCommand {
     /// List all running apps
     #[command(alias = "apps")]
     Ls(LsArgs),
-    /// One address for all running apps: http://APP.localhost:4900
+    /// One address for all running apps.
+    #[command(about = "One address for all running apps: http://APP.localhost:4900")]
     Router(FrontDoorArgs),
     /// Show the log of the app that runs here
     Logs(LogsArgs),

@@ -82,7 +82,7 @@ impl AllApps {
         let killed = directory.take_killed().map_err(|error| unknown(&error))?;
         let living = directory.starts().map_err(|error| unknown(&error))?;
         let mut starts: Vec<_> = killed.into_iter().map(|start| (start, SeenStartState::Killed)).collect();
-        starts.extend(ask_each(&living.starts, SeenStartState::Silent, |start| state(&directory, start)));
+        starts.extend(ask_each(&living.starts, &SeenStartState::Silent, |start| state(&directory, start)));
         Ok(Self { starts, unreadable: living.unreadable })
     }
 }
@@ -91,7 +91,7 @@ impl AllApps {
 /// one whose thread has failed.
 pub(super) fn ask_each<T: Clone + Send>(
     starts: &[StartDescription],
-    silent: T,
+    silent: &T,
     ask: impl Fn(&StartDescription) -> Option<T> + Sync,
 ) -> Vec<(StartDescription, T)> {
     let ask = &ask;

@@ -15,7 +15,7 @@ pub(crate) fn routed_apps(port: u16) -> Vec<FrontDoorApp> {
     starts.retain(|start| start.kind != StartKind::Smoke);
     starts.sort_by_key(|start| (start.started_at_ms, start.pid));
     let silent = RoutesResource { state: SeenStartState::Silent.to_string(), routes: Vec::new() };
-    let seen = ask_each(&starts, silent.clone(), |start| routes(&directory, start, &silent));
+    let seen = ask_each(&starts, &silent, |start| routes(&directory, start, &silent));
     let mut apps: BTreeMap<(&str, &str), Vec<&RoutesResource>> = BTreeMap::new();
     for (start, routes) in &seen {
         apps.entry((&start.app, &start.root)).or_default().push(routes);

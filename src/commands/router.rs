@@ -45,19 +45,15 @@ fn serve(port: u16, link: Option<CallerLink>) -> Result<Outcome, Error> {
     let listeners = sockets::listen(port, &[]).map_err(|error| refused(port, &error))?;
     let _name = FrontDoorName::take(port).map_err(|error| refused(port, &error))?;
     let url = url_of_port(port).replace("127.0.0.1", "localhost");
-    match link {
-        Some(link) => {
-            let goes_on =
-                link.let_caller_return(&url).map_err(|errno| internal("let the caller return", errno.desc()))?;
-            if !goes_on {
-                return Ok(Outcome::Code(Status::Internal.code()));
-            }
+    if let Some(link) = link {
+        let goes_on = link.let_caller_return(&url).map_err(|errno| internal("let the caller return", errno.desc()))?;
+        if !goes_on {
+            return Ok(Outcome::Code(Status::Internal.code()));
         }
-        None => {
-            let shown = stdout::write(&format!("{url}\n"))?;
-            if shown != Outcome::Code(0) {
-                return Ok(shown);
-            }
+    } else {
+        let shown = stdout::write(&format!("{url}\n"))?;
+        if shown != Outcome::Code(0) {
+            return Ok(shown);
         }
     }
     let start = FrontDoorStart { listeners, list: Arc::new(move || routed_apps(port)) };

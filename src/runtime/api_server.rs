@@ -58,7 +58,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a connection carries after an HTTP exchange.
 pub(super) enum ClientSession {
-    Attach(AttachSession),
+    Attach(Box<AttachSession>),
     HandOver,
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::calls::{self, ApiCall};
 use super::client_stream::ConnectionProgress;
-use super::hand_over::HAND_OVER_PROTOCOL;
+use super::hand_over::{HAND_OVER_PROTOCOL, hand_over};
 use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
@@ -132,7 +132,7 @@ impl ApiServer {
             }
             Asked::SeeScreen(dyno) => self.see_screen(&dyno, connection).await?,
             Asked::Attach(dyno, request) => return self.attach(dyno, request, &head.headers, connection).await,
-            Asked::HandOver => return self.hand_over(&head.headers, connection),
+            Asked::HandOver => return hand_over(&head.headers, connection),
             Asked::ReadLog(token) => return self.read_log(&token, &head.headers, connection),
         };
         Ok(response(answer))

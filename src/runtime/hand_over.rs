@@ -13,7 +13,7 @@ use hyper::header::{HeaderMap, UPGRADE};
 use tokio::io::Interest;
 use tokio::time::timeout;
 
-use super::api_server::{ApiServer, ClientSession, Connection};
+use super::api_server::{ClientSession, Connection};
 use super::api_service::text;
 use super::calls::{ApiCall, ApiCaller, ask};
 use super::client_socket::ClientSocket;
@@ -39,23 +39,17 @@ pub(super) const MOST_FIRST_BYTES: usize = 256 << 10;
 /// How long the front door may take to send all this.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 
-impl ApiServer {
-    /// Receives a connection after this answer.
-    pub(super) fn hand_over(
-        &self,
-        headers: &HeaderMap,
-        connection: &Connection,
-    ) -> Result<Response<ApiBody>, ApiError> {
-        if connection.socket.needs_key() {
-            return Err(ApiError::not_found("connections cannot be handed over on a TCP connection"));
-        }
-        if text(headers, UPGRADE.as_str()) != Some(HAND_OVER_PROTOCOL) {
-            let hint = format!("send the header `Upgrade: {HAND_OVER_PROTOCOL}`; `dyno router` does");
-            return Err(ApiError::invalid_params("this path is not for plain HTTP").with_hint(hint));
-        }
-        connection.session.replace(Some(ClientSession::HandOver));
-        Ok(switched(HAND_OVER_PROTOCOL))
+/// Answers a request after which a connection is received.
+pub(super) fn hand_over(headers: &HeaderMap, connection: &Connection) -> Result<Response<ApiBody>, ApiError> {
+    if connection.socket.needs_key() {
+        return Err(ApiError::not_found("connections cannot be handed over on a TCP connection"));
     }
+    if text(headers, UPGRADE.as_str()) != Some(HAND_OVER_PROTOCOL) {
+        let hint = format!("send the header `Upgrade: {HAND_OVER_PROTOCOL}`; `dyno router` does");
+        return Err(ApiError::invalid_params("this path is not for plain HTTP").with_hint(hint));
+    }
+    connection.session.replace(Some(ClientSession::HandOver));
+    Ok(switched(HAND_OVER_PROTOCOL))
 }
 
 /// Receives one connection and passes it on to the run loop.

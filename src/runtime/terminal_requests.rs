@@ -47,7 +47,7 @@ impl ApiServer {
         let wish = AttachWish { pid: connection.socket.peer_pid(), types: !request.read_only, takes: request.take };
         let attached = terminal.attach(wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
         let session = AttachSession::new(dyno, attached, Rc::clone(&self.taken));
-        connection.session.replace(Some(ClientSession::Attach(session)));
+        connection.session.replace(Some(ClientSession::Attach(Box::new(session))));
         Ok(switched(TERMINAL_PROTOCOL))
     }
 
