@@ -49,7 +49,7 @@ use crate::project::{FileReader, Findings, Places, Project, StreamTexts};
 use crate::project::{PlanFiles, PlannedDynos, StartPlan, Surroundings, WatchedFile};
 use crate::release::Blueprint;
 use crate::runtime::identity::{random_hex, release_user};
-use crate::runtime::{self, ApiStart, DetachedLaunch, Ending};
+use crate::runtime::{self, ApiStart, DetachedLaunch, Ending, PortLocks};
 use crate::settings::{Look, Settings, known_types};
 use crate::supervisor::{FocusAdvice, Lifetime, Outcome, Plan, Policy};
 
@@ -120,7 +120,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let tcp = scope.api_port().map(TcpApi::listen).transpose()?;
     let kind = registration::kind(matches!(scope, Scope::Smoke(_)), cli.dialect);
     let mut checkout = Checkout::of(&places, &found_procfile.path, &settings.names, scope.need(kind));
-    let (app, router_app) = (checkout.app_name(), checkout.app_name());
+    let app = checkout.app_name();
     let mut finder = PortFinder::new(&mut checkout, settings.ports.strict);
     let mut find_ports = |search: &PortSearch<'_>| finder.find(search);
     let (io, focused) = streams(settings.streams.pty);
@@ -130,7 +130,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         io,
         focused,
         stdin_is_terminal: std::io::stdin().is_terminal(),
-        app,
+        app: app.clone(),
         find_ports: Some(&mut find_ports),
     };
     let planned = StartPlan::build(&settings, files, scope.purpose(), surroundings);
@@ -146,12 +146,8 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     }
     let quiet = quiet(&settings.look, &types, scope.has_router())?;
     let files = log_files(&settings.look, &plan, &types)?;
-    let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
-    let (rule, expected) = (plan.blueprint.ports(), expected.collect::<Vec<_>>());
-    let ports_line = finder.line(&rule.owners(&ports));
-    let _held_until_the_end = finder.into_locks(&rule.owners(&expected));
-    let router = OpenedRouter::open(rule.router(), router_app, &settings);
-    router.change(&mut policy);
+    let (ports_line, _held_until_the_end) = reserved(finder, &plan, &ports);
+    let router = OpenedRouter::open(&plan.blueprint, app, &settings, &mut policy);
     let api = match scope {
         Scope::App(_) | Scope::Smoke(_) => {
             let origin = StartOrigin::of(&places, &found_procfile.path, &checkout, &settings.names);
@@ -203,6 +199,14 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         api,
     };
     runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+}
+
+/// Keeps the ports of the router and of the dynos that are expected to listen reserved. Also returns the line about all ports.
+fn reserved(finder: PortFinder<'_>, plan: &Plan, ports: &[(DynoName, u16)]) -> (Option<String>, PortLocks) {
+    let rule = plan.blueprint.ports();
+    let line = finder.line(&rule.owners(ports));
+    let expected = plan.formation.iter().filter_map(|spec| Some((spec.dyno.clone(), spec.expected_port?)));
+    (line, finder.into_locks(&rule.owners(&expected.collect::<Vec<_>>())))
 }
 
 /// What happens to dynos, and what the log says about it.

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use crate::app::url_of_port;
 use crate::error::{Error, Status};
 use crate::project::reason;
+use crate::release::Blueprint;
 use crate::routing::RouterRules;
 use crate::runtime::{self, RouterStart};
 use crate::settings::Settings;
@@ -19,9 +20,9 @@ pub(super) struct OpenedRouter {
 }
 
 impl OpenedRouter {
-    /// Listens on this port. None: on none. `app`: the name of the app.
-    pub(super) fn open(port: Option<u16>, app: String, settings: &Settings) -> Self {
-        let router = &settings.router.options;
+    /// Listens, if the app has a port for it. `app`: the name of the app. `policy` gets what the supervisor must know.
+    pub(super) fn open(blueprint: &Blueprint, app: String, settings: &Settings, policy: &mut Policy) -> Self {
+        let (port, router) = (blueprint.ports().router(), &settings.router.options);
         let rules = RouterRules {
             app,
             port: port.unwrap_or_default(),
@@ -31,18 +32,10 @@ impl OpenedRouter {
             enforces_timeouts: router.enforces_timeouts,
             is_platform: settings.life.heroku,
         };
-        let listeners = port.map_or_else(|| Ok(Vec::new()), |port| listen(port, &router.bind));
-        Self { listeners, rules }
-    }
-
-    /// What the supervisor must know about it.
-    pub(super) fn change(&self, policy: &mut Policy) {
-        // One without a port has no requests to count before the first connection is handed over.
-        if self.rules.port == 0 {
-            return;
-        }
-        policy.drain = Some(self.rules.drain);
-        policy.router_url = Some(url_of_port(self.rules.port));
+        let Some(port) = port else { return Self { listeners: Ok(Vec::new()), rules } };
+        policy.drain = Some(rules.drain);
+        policy.router_url = Some(url_of_port(port));
+        Self { listeners: listen(port, &router.bind), rules }
     }
 
     /// What the runtime needs.
