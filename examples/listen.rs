@@ -9,6 +9,7 @@ use std::env;
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write, stdout};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 /// Longest part of a request that is read, in bytes. The rest is ignored.
@@ -36,6 +37,10 @@ enum Manner {
     Close,
     /// `noise`: answers with something that is not HTTP.
     Noise,
+    /// `echo`: changes the protocol, then sends back whatever arrives.
+    Echo,
+    /// `mirror`: sends the request back as its answer.
+    Mirror,
     /// `die`: exits with status 3 at the first request, while the client is connected.
     Die,
 }
@@ -48,6 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("drip") => Manner::Drip,
         Some("close") => Manner::Close,
         Some("noise") => Manner::Noise,
+        Some("echo") => Manner::Echo,
+        Some("mirror") => Manner::Mirror,
         Some("die") => Manner::Die,
         Some(status) => Manner::Answer(status.parse()?),
     };
@@ -56,7 +63,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(stdout(), "Listening on {}", listener.local_addr()?)?;
     for client in listener.incoming() {
         // A client that disconnects early must not stop the server.
-        let _ = client.and_then(|client| serve(manner, client));
+        let Ok(client) = client else { continue };
+        if manner == Manner::Echo {
+            thread::spawn(move || serve(manner, client));
+        } else {
+            let _ = serve(manner, client);
+        }
     }
     Ok(())
 }
@@ -64,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     let mut request = [0; REQUEST_BYTES];
-    let _ = client.read(&mut request)?;
+    let count = client.read(&mut request)?;
     match manner {
         Manner::Answer(status) => client.write_all(answer(status).as_bytes()),
         Manner::Mute => {
@@ -72,6 +84,11 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
             client.read(&mut request).map(drop)
         }
         Manner::Drip => drip(&mut client),
+        Manner::Echo => echo(client),
+        Manner::Mirror => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {count}\r\nConnection: close\r\n\r\n");
+            client.write_all(&[head.as_bytes(), request.get(..count).unwrap_or_default()].concat())
+        }
         Manner::Close => Ok(()),
         Manner::Die => die(),
         Manner::Noise => client.write_all(b"SSH-2.0-noise\r\n"),
@@ -88,6 +105,13 @@ fn answer(status: u16) -> String {
     let location = if status == 302 { "Location: /\r\n" } else { "" };
     let head = "Content-Type: text/plain\r\nContent-Length: 3\r\nConnection: close\r\n";
     format!("HTTP/1.1 {status} As asked\r\n{location}{head}\r\nok\n")
+}
+
+/// Sends back whatever arrives, until the client disconnects.
+fn echo(mut client: TcpStream) -> std::io::Result<()> {
+    client.set_read_timeout(None)?;
+    client.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")?;
+    std::io::copy(&mut client.try_clone()?, &mut client).map(drop)
 }
 
 /// Pauses by reading with a timeout, so that it notices when the client disconnects.

@@ -30,7 +30,7 @@
 //! model, app, release, settings, error  <-  project
 //! model, error, release, logs, terminal, supervisor, watch, smoke, api, routing, guardian, project  <-  runtime
 //! supervisor, project, runtime, error  <-  console
-//! model, app, api, cli, error, supervisor, project, runtime, console  <-  client
+//! model, app, api, cli, error, supervisor, routing, project, runtime, console  <-  client
 //! all of these  <-  commands  <-  main
 //! ```
 //!
@@ -85,6 +85,9 @@
 //! it over HTTP (`terminal_requests`), and then reads from there at its own pace, in frames (`attach_session`).
 //! [`terminal::ScreenRecord`] draws the last screenful when someone looks, not before, as `dyno screen` does
 //! (`commands::screen`).
+//!
+//! `dyno router` is another process that finds the starts in the same way. It reads the head of each connection, and hands the
+//! connection itself over to a start (`runtime::front_door`, `runtime::hand_over`), whose router then serves it.
 //!
 //! `dyno mcp` reads the requests of a program from stdin ([`mcp::read`]). Each tool is a command line that
 //! `commands::mcp` runs with this binary, so that programs get the same answers as people.

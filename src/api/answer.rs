@@ -10,7 +10,7 @@ use super::formation_update::shortened;
 use super::request::{Change, Resource, ShownAs};
 use super::resources::{AccountResource, DynoResource, FormationResource, RateLimitResource, TouchedDynos};
 use super::tcp_access::TcpAccess;
-use super::{AppFacts, AppResource, ReleaseResource};
+use super::{AppFacts, AppResource, ReleaseResource, RoutesResource};
 use crate::model::{DynoName, Secret, Usages};
 use crate::release::ReleaseFacts;
 use crate::supervisor::{Refusal, Reply, Snapshot};
@@ -62,6 +62,7 @@ impl AppFacts {
             Resource::Apps => ApiAnswer::json(200, &[AppResource::new(self, snapshot)]),
             Resource::App => ApiAnswer::json(200, &AppResource::new(self, snapshot)),
             Resource::State => ApiAnswer::json(200, &StateResource::new(snapshot)),
+            Resource::Routes => ApiAnswer::json(200, &RoutesResource::new(snapshot)),
             Resource::EmptyList => ApiAnswer::json(200, &[(); 0]),
             Resource::Dynos => ApiAnswer::json(200, &DynoResource::all(self, snapshot, usages)),
             Resource::Dyno(name) => {

@@ -121,7 +121,7 @@ impl AppResource {
 }
 
 /// The state of a whole app: the most important state of its dynos.
-fn app_state(snapshot: &Snapshot) -> &'static str {
+pub(super) fn app_state(snapshot: &Snapshot) -> &'static str {
     let has = |state| snapshot.rows.iter().any(|row| row.role != DynoRole::OneOff && row.state == state);
     match snapshot.phase {
         StartPhase::Stopping => "stopping",

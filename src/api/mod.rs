@@ -26,6 +26,7 @@ mod reload;
 mod replay;
 mod request;
 mod resources;
+mod routes_resource;
 mod run_request;
 mod start_description;
 mod tcp_access;
@@ -55,11 +56,12 @@ pub use port_claim::PortClaim;
 pub use release_resource::{EXPIRED, ReleaseResource, RollbackAnswer};
 pub use reload::{ReloadAnswer, ReloadProblem, ReloadResult};
 pub use replay::{Arrival, ReplayKey, Replays};
-pub use request::{ApiRequest, Asked, Change, ReleaseKey, Resource, ShownAs, target};
+pub use request::{ApiRequest, Asked, Change, HAND_OVER_PATH, ReleaseKey, Resource, ShownAs, target};
 pub use resources::{
     AccountResource, AppRef, DynoResource, ErrorResource, FormationResource, NameRef, RateLimitResource, ReleaseRef,
     RestartedDyno, TouchedDynos, UserRef,
 };
+pub use routes_resource::{RouteResource, RoutesResource};
 pub use run_request::AttachedOneOff;
 pub use start_description::{StartDescription, StartKind};
 pub use tcp_access::{ClientHead, TcpAccess, TcpAccessResource};

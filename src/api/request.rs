@@ -16,6 +16,9 @@ use crate::app::Scale;
 use crate::model::{DynoName, EnvChange, ProcessType};
 use crate::supervisor::{Command, Target};
 
+/// The path of a hand-over (S16.7).
+pub const HAND_OVER_PATH: &str = "/dyno/connections";
+
 /// The most parts that a path can have. No known path has more than 7.
 const MAX_SEGMENTS: usize = 16;
 
@@ -68,6 +71,8 @@ pub enum Asked {
     SeeScreen(DynoName),
     /// To get the terminal of a dyno.
     Attach(DynoName, AttachRequest),
+    /// To hand a connection of a client over to the router.
+    HandOver,
 }
 
 /// Something that can be seen.
@@ -85,6 +90,8 @@ pub enum Resource {
     App,
     /// Ours: only its state. `dyno ls` looks up the addresses of all apps itself, once.
     State,
+    /// Ours: its state, and the ports of its process types, for the list of the front door.
+    Routes,
     /// A list that is always empty here, such as that of the add-ons.
     EmptyList,
     /// All dynos.
@@ -123,6 +130,7 @@ impl Resource {
             | Self::Apps
             | Self::App
             | Self::State
+            | Self::Routes
             | Self::EmptyList
             | Self::Formation
             | Self::FormationOf(_)
@@ -215,6 +223,8 @@ impl ApiRequest<'_> {
             ("GET", ["apps"] | ["users", "~", "apps"]) => Ok(Asked::See(Resource::Apps)),
             ("GET", ["dyno", "state"]) => Ok(Asked::See(Resource::State)),
             ("GET", ["addons" | "addon-attachments"] | ["account", "features"]) => Ok(Asked::See(Resource::EmptyList)),
+            ("GET", ["dyno", "routes"]) => Ok(Asked::See(Resource::Routes)),
+            ("POST", _) if self.path == HAND_OVER_PATH => Ok(Asked::HandOver),
             ("GET", ["dyno", "tcp"]) => Ok(Asked::See(Resource::TcpAccess)),
             ("GET", ["dyno", "why"]) => Ok(Asked::Why(None)),
             ("GET", ["dyno", "why", name]) => Ok(Asked::Why(Some((*name).to_owned()))),

@@ -6,7 +6,7 @@ mod random;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::app::{Formation, Layers, Procfile, Scale};
@@ -161,6 +161,8 @@ fn answer(request: &ApiRequest<'_>) -> ApiAnswer {
         }
         // The lines themselves are not JSON.
         Ok(Asked::ReadLog(token)) => ApiAnswer::ok(&token),
+        // Neither is a descriptor.
+        Ok(Asked::HandOver) => ApiAnswer::ok(&()),
         // Frames are not JSON either.
         Ok(Asked::SeeScreen(dyno) | Asked::Attach(dyno, _)) => ApiAnswer::ok(&[dyno.to_string()]),
         Err(error) => error.answer(),
@@ -228,7 +230,7 @@ fn s10_3_recorded_requests_get_every_field_that_is_read() {
 fn s10_3_the_app_is_found_by_its_id_and_another_app_is_not() {
     let id = app().id();
 
-    let expected = serde_json::json!({
+    let expected = json!({
         "id": "not_found", "message": "there is no app `other` here", "hint": "the app that runs here is `app`"
     });
     assert_eq!(get("/apps/other/dynos"), (404, expected));
@@ -255,6 +257,13 @@ fn s10_3_our_fields_are_added_to_those_of_the_platform() {
 
     assert_eq!((&dynos[0]["pid"], &dynos[0]["restarts"]), (&4711.into(), &0.into()));
     assert_eq!((&dynos[0]["cpu"], &dynos[0]["memory"]), (&1.25.into(), &1_048_576.into()));
+}
+
+#[test]
+fn s16_7_the_list_of_the_front_door_gets_the_state_and_the_ports() {
+    let route = |name: &str| json!({ "type": name, "port": 5000 });
+    let expected = json!({ "state": "up", "routes": [route("web"), route("worker")] });
+    assert_eq!(get("/dyno/routes"), (200, expected));
 }
 
 #[test]

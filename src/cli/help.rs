@@ -30,7 +30,7 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 14] = [
+pub(super) const ONLY_IN_WHOLE: [&str; 15] = [
     "completions",
     "config:get",
     "config:set",
@@ -44,6 +44,7 @@ pub(super) const ONLY_IN_WHOLE: [&str; 14] = [
     "releases",
     "releases:info",
     "rollback",
+    "router",
     "screen",
     "wait",
 ];

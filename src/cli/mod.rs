@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod drop_in;
 mod env;
+mod front_door;
 mod help;
 mod instead;
 mod keyboard;
@@ -39,6 +40,7 @@ pub use check::CheckArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
 pub use env::{ApiClientName, EnvArgs, EnvShell};
+pub use front_door::FrontDoorArgs;
 pub use help::whole_command;
 pub use keyboard::KEYS;
 pub use logs::{LogSourceName, LogsArgs};
@@ -117,6 +119,7 @@ impl Cli {
             CliCommand::Logs(args) => (Some(&before), args.color),
             CliCommand::Ps(_)
             | CliCommand::Ls(_)
+            | CliCommand::Router(_)
             | CliCommand::Attach(_)
             | CliCommand::Screen(_)
             | CliCommand::Scale(_)
@@ -190,6 +193,9 @@ pub enum CliCommand {
     /// List all running apps
     #[command(alias = "apps")]
     Ls(LsArgs),
+    /// One address for all running apps.
+    #[command(about = "One address for all running apps: http://APP.localhost:4900")]
+    Router(FrontDoorArgs),
     /// Show the log of the app that runs here
     Logs(LogsArgs),
     /// Type into the terminal of a dyno, from any terminal

@@ -173,6 +173,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | CliCommand::Logs(_)
         | CliCommand::Ps(_)
         | CliCommand::Ls(_)
+        | CliCommand::Router(_)
         | CliCommand::Attach(_)
         | CliCommand::Screen(_)
         | CliCommand::Scale(_)

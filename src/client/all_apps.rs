@@ -14,7 +14,7 @@ use crate::runtime::{ClientRequest, NoAnswer, RuntimeDirectory};
 
 /// How long a start may take to answer. Other commands wait longer, but one suspended start must not hold up the whole
 /// list.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How many starts are asked at the same time.
 const ASKED_AT_ONCE: usize = 32;
@@ -82,28 +82,35 @@ impl AllApps {
         let killed = directory.take_killed().map_err(|error| unknown(&error))?;
         let living = directory.starts().map_err(|error| unknown(&error))?;
         let mut starts: Vec<_> = killed.into_iter().map(|start| (start, SeenStartState::Killed)).collect();
-        for part in living.starts.chunks(ASKED_AT_ONCE) {
-            starts.extend(states(&directory, part));
-        }
+        starts.extend(ask_each(&living.starts, &SeenStartState::Silent, |start| state(&directory, start)));
         Ok(Self { starts, unreadable: living.unreadable })
     }
 }
 
-/// Asks these starts for their state, each in its own thread. One that has ended meanwhile is left out.
-fn states(directory: &RuntimeDirectory, starts: &[StartDescription]) -> Vec<(StartDescription, SeenStartState)> {
-    thread::scope(|scope| {
-        let ask = |start| thread::Builder::new().spawn_scoped(scope, move || state(directory, start));
-        let asked: Vec<_> = starts.iter().map(|start| (start, ask(start))).collect();
-        let answers = asked.into_iter().map(|(start, thread)| {
-            let state = match thread {
-                Ok(thread) => thread.join().unwrap_or(Some(SeenStartState::Silent)),
-                // The system has no room for a thread.
-                Err(_) => state(directory, start),
-            };
-            Some((start.clone(), state?))
-        });
-        answers.flatten().collect()
-    })
+/// Asks all starts, each in its own thread, some at a time. One that has ended meanwhile is left out. `silent`: the answer of
+/// one whose thread has failed.
+pub(super) fn ask_each<T: Clone + Send>(
+    starts: &[StartDescription],
+    silent: &T,
+    ask: impl Fn(&StartDescription) -> Option<T> + Sync,
+) -> Vec<(StartDescription, T)> {
+    let ask = &ask;
+    let ask_some = |starts: &[StartDescription]| {
+        thread::scope(|scope| {
+            let begin = |start| thread::Builder::new().spawn_scoped(scope, move || ask(start));
+            let asked: Vec<_> = starts.iter().map(|start| (start, begin(start))).collect();
+            let answers = asked.into_iter().map(|(start, thread)| {
+                let answer = match thread {
+                    Ok(thread) => thread.join().unwrap_or(Some(silent.clone())),
+                    // The system has no room for a thread.
+                    Err(_) => ask(start),
+                };
+                Some((start.clone(), answer?))
+            });
+            answers.flatten().collect::<Vec<_>>()
+        })
+    };
+    starts.chunks(ASKED_AT_ONCE).flat_map(ask_some).collect()
 }
 
 fn state(directory: &RuntimeDirectory, start: &StartDescription) -> Option<SeenStartState> {

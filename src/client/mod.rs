@@ -6,6 +6,7 @@
 mod all_apps;
 mod failure;
 mod owners;
+mod routed_apps;
 mod running_app;
 mod waiting;
 mod whereabouts;
@@ -14,6 +15,7 @@ mod which_app;
 pub(crate) use all_apps::{AllApps, SeenStartState};
 pub(crate) use failure::{Failure, finish};
 pub(crate) use owners::SeenApp;
+pub(crate) use routed_apps::routed_apps;
 pub(crate) use running_app::{PATIENCE, RunningApp, change_each, in_path, of_each};
 pub(crate) use waiting::{Silent, Waiting};
 pub(crate) use whereabouts::{real, whereabouts};

@@ -22,6 +22,7 @@ mod releases;
 mod reload;
 mod restart;
 mod rollback;
+mod router;
 mod run_detached;
 mod scale;
 mod screen;
@@ -70,6 +71,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         CliCommand::Logs(args) => logs::run(cli, args),
         CliCommand::Ps(args) => ps::run(cli, args),
         CliCommand::Ls(args) => ls::run(args),
+        CliCommand::Router(args) => router::run(args),
         CliCommand::Attach(args) => Ok(attach::run(cli, args)),
         CliCommand::Screen(args) => screen::run(cli, args),
         CliCommand::Scale(args) => scale::run(cli, args),

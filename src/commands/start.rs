@@ -3,7 +3,7 @@
 //! Nothing is started until all of these have been checked. After that, the supervisor decides.
 
 pub(super) mod checkout;
-mod detached;
+pub(super) mod detached;
 pub(super) mod expected_ports;
 pub(super) mod look;
 mod port_line;
@@ -12,7 +12,7 @@ mod process_table;
 mod registration;
 mod reload;
 pub(super) mod report;
-mod router;
+pub(super) mod router;
 mod scope;
 mod spare_ports;
 mod tcp_api;
@@ -144,7 +144,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     if let Scope::Smoke(request) = scope {
         plan.command = request.command(&plan.blueprint, &ports)?;
     }
-    let quiet = quiet(&settings.look, &types, plan.blueprint.ports().router().is_some())?;
+    let quiet = quiet(&settings.look, &types, scope.has_router())?;
     let files = log_files(&settings.look, &plan, &types)?;
     let (ports_line, _held_until_the_end) = reserved(finder, &plan, &ports);
     let router = OpenedRouter::open(&plan.blueprint, app, &settings, &mut policy);
@@ -163,7 +163,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         }
         Scope::Release(_) => None,
     };
-    let router = router.map(OpenedRouter::into_start).transpose()?;
+    let router = router.into_start()?;
     if api.is_some() && scope.can_attach(cli.dialect) {
         policy.terminal_advice = FocusAdvice::Attach;
     }
@@ -194,7 +194,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         policy,
         smoke: scope.smoke_start(&ports),
         hint_after_failure: hint_after_failure(cli.dialect),
-        router,
+        router: Some(router).filter(|_| scope.has_router()),
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };

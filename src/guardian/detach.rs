@@ -259,6 +259,22 @@ impl CallerLink {
         set_pdeathsig(None)?;
         Ok((self.socket, self.caller_end, BorrowedStreams { inherited: self.inherited, null }))
     }
+
+    /// Gives back what belongs to the caller, lets it print this and return, and waits for that. False: it was killed instead.
+    ///
+    /// # Errors
+    /// As for [`Self::watched`]. The caller then reports how we end.
+    pub fn let_caller_return(self, news: &str) -> Result<bool, Errno> {
+        let (mut socket, caller_end, streams) = self.watched()?;
+        streams.give_back()?;
+        let news = [news.as_bytes(), &[END_OF_NEWS]].concat();
+        if socket.write_all(&news).is_err() {
+            return Ok(false);
+        }
+        // It never writes to the socket.
+        while socket.read(&mut [0; 1]).is_err_and(|error| error.kind() == ErrorKind::Interrupted) {}
+        Ok(caller_end.is_return())
+    }
 }
 
 impl BorrowedStreams {

@@ -101,7 +101,7 @@ pub(super) fn reset_signals() {
 }
 
 /// Resets one signal to its default disposition.
-pub(super) fn reset_signal(signal: i32) {
+pub fn reset_signal(signal: i32) {
     // SAFETY: zeroed bytes are a valid action, and no handler is installed.
     unsafe {
         let mut default: libc::sigaction = std::mem::zeroed();
@@ -279,6 +279,16 @@ pub(super) fn ticks_since_boot() -> u64 {
     seconds * per_second + nanoseconds * per_second / 1_000_000_000
 }
 
+/// Sends bytes, with a descriptor attached to the first byte. The descriptor stays open here.
+///
+/// # Errors
+/// Those of sendmsg(2).
+pub fn send_with_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    let raw = [fd.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&raw)];
+    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::MSG_NOSIGNAL, None)
+}
+
 /// Sends bytes, with the descriptors attached to the first byte.
 ///
 /// # Errors
@@ -294,11 +304,7 @@ pub(super) fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[OwnedFd
 ///
 /// # Errors
 /// Those of recvmsg(2).
-pub(super) fn receive_header(
-    socket: BorrowedFd<'_>,
-    header: &mut [u8],
-    fds: &mut Vec<OwnedFd>,
-) -> Result<usize, Errno> {
+pub fn receive_header(socket: BorrowedFd<'_>, header: &mut [u8], fds: &mut Vec<OwnedFd>) -> Result<usize, Errno> {
     debug_assert!(header.len() <= HEADER_BYTES);
     let mut space = nix::cmsg_space!([RawFd; MAX_FDS]);
     let mut parts = [IoSliceMut::new(header)];

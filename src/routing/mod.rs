@@ -9,6 +9,7 @@
 
 mod backend;
 mod choice;
+mod first_request;
 mod guard;
 mod h_code;
 mod header_lists;
@@ -25,6 +26,7 @@ mod served_types;
 
 pub use backend::{Backend, BackendState, Backends};
 pub use choice::{Choice, ChoiceInput};
+pub use first_request::FirstRequest;
 pub use guard::{Guarded, HeadLimits, RequestGuard};
 pub use h_code::{AnswerFault, EntryLevel, HCode};
 pub use host_name::{HostKind, HostName};
@@ -33,7 +35,7 @@ pub use quarantine::Quarantine;
 pub use rejection::Rejection;
 pub use request_clock::{ClockVerdict, RequestClock, RequestStage};
 pub use request_rules::{Prepared, RequestRules, is_idempotent};
-pub use route::{KnownApp, RouteTarget, front_door_route, route};
+pub use route::{KnownApp, RouteTarget, front_door_route, handed_over_route, route};
 pub use router_entry::RouterEntry;
 pub use rules::RouterRules;
 pub use served_types::ServedTypes;

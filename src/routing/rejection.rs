@@ -49,6 +49,10 @@ pub enum Rejection {
     Host,
     /// `Host` is not a name of this app.
     Misdirected,
+    /// `Host` is not a name of the app that the front door has handed the connection over to.
+    OtherApp,
+    /// `Host` is not a name below `localhost`, at the front door.
+    NotLocal,
     /// `Content-Length` is not one number.
     ContentLength,
     /// Both `Content-Length` and `Transfer-Encoding`.
@@ -75,7 +79,7 @@ impl Rejection {
             Self::Connect => 405,
             Self::LongTarget => 414,
             Self::Expect => 417,
-            Self::Misdirected => 421,
+            Self::Misdirected | Self::OtherApp | Self::NotLocal => 421,
             Self::LongHead => 431,
             Self::TransferCoding => 501,
             Self::Version => 505,
@@ -159,6 +163,8 @@ impl fmt::Display for Rejection {
             Self::TwoHosts => "the request has more than one `Host` header",
             Self::Host => "the `Host` header is not a host name or an IP address",
             Self::Misdirected => "the `Host` header is not a name of this app",
+            Self::OtherApp => "this connection is for another app: send the request on a new one",
+            Self::NotLocal => "the `Host` header is not `localhost`, `APP.localhost` or `APP-TYPE.localhost`",
             Self::ContentLength => "`Content-Length` is not one number",
             Self::TwoLengths => "the request has both `Content-Length` and `Transfer-Encoding`",
             Self::TransferEncoding => "`Transfer-Encoding` must be `chunked`, only once, and only with HTTP/1.1",

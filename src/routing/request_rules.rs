@@ -55,10 +55,10 @@ impl RequestRules {
         Self { port: rules.port, is_platform: rules.is_platform }
     }
 
-    /// The rules for another port, such as that of the front door.
+    /// The same rules on another port, such as that of the front door.
     #[must_use]
-    pub fn for_port(port: u16) -> Self {
-        Self { port, is_platform: false }
+    pub fn at_port(&self, port: u16) -> Self {
+        Self { port, ..self.clone() }
     }
 
     /// Changes the head of a request into the one for the dyno. `random`: for its id, if the client has not sent a usable one.
@@ -151,7 +151,7 @@ pub fn is_idempotent(method: &Method) -> bool {
 
 /// The host that a request is for. Makes an absolute target one without a host, and `Host` that of the target (RFC 9112,
 /// section 3.2).
-fn host(head: &mut request::Parts) -> Result<HostName, Rejection> {
+pub(super) fn host(head: &mut request::Parts) -> Result<HostName, Rejection> {
     if head.method == Method::CONNECT {
         return Err(Rejection::Connect);
     }

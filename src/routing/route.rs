@@ -74,6 +74,20 @@ pub fn front_door_route(host: &HostName, apps: &[KnownApp]) -> RouteTarget {
     }
 }
 
+/// What a host means on a connection that the front door has handed over to an app: only the names of that app reach it, because
+/// others may be those of other apps.
+#[must_use]
+pub fn handed_over_route(host: &HostName, app: &KnownApp) -> RouteTarget {
+    match host.kind() {
+        HostKind::BelowLocalhost(label) if is_same(label, &app.name) => RouteTarget::Web { app: 0 },
+        HostKind::BelowLocalhost(label) => match type_of(label, app) {
+            Some(process_type) => RouteTarget::Type { app: 0, process_type: process_type.clone() },
+            None => RouteTarget::Misdirected,
+        },
+        HostKind::Localhost | HostKind::Address(_) | HostKind::Other(_) => RouteTarget::Misdirected,
+    }
+}
+
 /// The process type `api` for `APP-api`. `label` is in lower case.
 fn type_of<'a>(label: &str, app: &'a KnownApp) -> Option<&'a ProcessType> {
     let name = label.get(..app.name.len()).filter(|name| is_same(name, &app.name))?;

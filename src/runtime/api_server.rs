@@ -27,6 +27,7 @@ use super::calls::ApiCaller;
 use super::changes::Changes;
 use super::client_socket::ClientSocket;
 use super::client_stream::{ClientStream, ConnectionProgress, gone, interim, whole};
+use super::hand_over::receive_connection;
 use super::log_archive::LogArchive;
 use super::output::at;
 use super::{ApiStart, Ending, RegisteredStart, Reload, TlsIdentity};
@@ -55,6 +56,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it waits for clients that go on reading.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
+/// What a connection carries after an HTTP exchange.
+pub(super) enum ClientSession {
+    Attach(Box<AttachSession>),
+    HandOver,
+}
+
 /// One connection.
 pub(super) struct Connection {
     pub(super) progress: Rc<Cell<ConnectionProgress>>,
@@ -64,7 +71,7 @@ pub(super) struct Connection {
     /// Its place is needed.
     replaced: Notify,
     /// What it carries after its answer.
-    pub(super) session: RefCell<Option<AttachSession>>,
+    pub(super) session: RefCell<Option<ClientSession>>,
 }
 
 impl Connection {
@@ -275,7 +282,10 @@ impl ApiServer {
         let session = connection.session.take();
         if let Some(session) = session {
             self.stream_apart(&connection);
-            session.run(&connection.socket).await;
+            match session {
+                ClientSession::Attach(session) => session.run(&connection.socket).await,
+                ClientSession::HandOver => receive_connection(&connection.socket, &self.calls).await,
+            }
         }
         connection.progress.set(ConnectionProgress::Leaving);
         self.has_room.notify_waiters();

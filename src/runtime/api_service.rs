@@ -17,12 +17,14 @@ use super::api_server::{ApiServer, Connection, MAX_WAITING};
 use super::attach::terminal_requests::TERMINAL_PROTOCOL;
 use super::calls::{self, ApiCall};
 use super::client_stream::ConnectionProgress;
+use super::hand_over::{HAND_OVER_PROTOCOL, hand_over};
 use super::listening::ListeningSockets;
 use super::log_body::ApiBody;
 use super::start_registry::NotRegistered;
 use super::usage::usage_of;
 use crate::api::{
-    ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ClientHead, ReplayKey, WaitRequest, may_have_ids,
+    ApiAnswer, ApiError, ApiRequest, AppFacts, Asked, Change, ClientHead, HAND_OVER_PATH, ReplayKey, WaitRequest,
+    may_have_ids,
 };
 use crate::model::Usages;
 use crate::supervisor::{Command, DynoRole, Quantity, Refusal, Reply, Row, Snapshot};
@@ -45,8 +47,8 @@ impl ApiServer {
             Err(error) => Err(error),
         };
         connection.progress.set(ConnectionProgress::Answering);
-        // What a client sends after a request for a terminal is not thrown away.
-        if !is_for_terminal(&head) {
+        // What a client sends after such a request is not thrown away.
+        if !changes_protocol(&head) {
             connection.arrived.notify_one();
         }
         let answer = match body {
@@ -130,6 +132,7 @@ impl ApiServer {
             }
             Asked::SeeScreen(dyno) => self.see_screen(&dyno, connection).await?,
             Asked::Attach(dyno, request) => return self.attach(dyno, request, &head.headers, connection).await,
+            Asked::HandOver => return hand_over(&head.headers, connection),
             Asked::ReadLog(token) => return self.read_log(&token, &head.headers, connection),
         };
         Ok(response(answer))
@@ -270,8 +273,10 @@ impl ApiServer {
 }
 
 /// Whether the connection may carry something else after the answer.
-fn is_for_terminal(head: &Parts) -> bool {
-    text(&head.headers, UPGRADE.as_str()) == Some(TERMINAL_PROTOCOL) && head.uri.path().ends_with("/terminal")
+fn changes_protocol(head: &Parts) -> bool {
+    let (path, wanted) = (head.uri.path(), text(&head.headers, UPGRADE.as_str()));
+    wanted == Some(TERMINAL_PROTOCOL) && path.ends_with("/terminal")
+        || wanted == Some(HAND_OVER_PROTOCOL) && path == HAND_OVER_PATH
 }
 
 /// Identifies a request, in case it is sent again.

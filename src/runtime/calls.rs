@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -32,6 +33,15 @@ pub(super) enum ApiCall {
     Snapshot(oneshot::Sender<Snapshot>),
     /// Write this to the log, and answer.
     Say(String, oneshot::Sender<()>),
+    /// Serve a connection that the front door has accepted. The answer: whether that is done.
+    TakeOver {
+        /// The connection.
+        socket: TcpStream,
+        /// What was read of it.
+        first: Vec<u8>,
+        /// The answer.
+        answer: oneshot::Sender<bool>,
+    },
     /// Answer as soon as the archive has everything that the dynos wrote before this call.
     Settle(oneshot::Sender<()>),
     /// The run of a one-off dyno whose streams belong to a client.
@@ -214,6 +224,9 @@ impl Runtime {
                     self.system_line(line.to_owned());
                 }
                 let _ = answer.send(());
+            }
+            ApiCall::TakeOver { socket, first, answer } => {
+                let _ = answer.send(self.take_over(socket, first));
             }
             ApiCall::Settle(answer) => {
                 self.outputs.carry_out_orders().await;

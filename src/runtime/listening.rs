@@ -47,6 +47,12 @@ impl ListeningSockets {
         let own = newer(self.0.get_or_init(listeners), port, &BTreeSet::new());
         answers_at(&own).first().map_or(url, |address| http_url(*address, port))
     }
+
+    /// Whether a server listens on this port.
+    #[must_use]
+    pub fn has(&self, port: u16) -> bool {
+        self.0.get_or_init(listeners).iter().any(|listener| listener.port == port)
+    }
 }
 
 /// The sockets that listen on a port.

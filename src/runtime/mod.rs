@@ -25,8 +25,10 @@ mod file_reading;
 mod file_watcher;
 mod focus;
 mod focused;
+mod front_door;
 mod guardian_link;
 mod guardian_orders;
+mod hand_over;
 mod http_probe;
 pub(crate) mod identity;
 mod last_runs;
@@ -93,6 +95,7 @@ pub use client_run::tls::TlsIdentity;
 pub use direct_output::{write_diagnostics, write_result};
 pub use ending::Ending;
 pub use file_reading::{FileReading, ReadFiles};
+pub use front_door::{FrontDoorName, FrontDoorStart, ListsApps, run_front_door};
 pub use launch::{DetachedLaunch, FailedLaunch, StoppedLaunch};
 pub use listening::ListeningSockets;
 pub use log_client::{LogEvent, LogReader, LogState, await_logs};
@@ -146,7 +149,7 @@ pub struct Start {
     pub prefix_columns: u16,
     /// Its socket and what clients may see. None: commands do not find this run.
     pub api: Option<ApiStart>,
-    /// The router. None: each dyno is reached at its own port only.
+    /// The router. None: there will not be one.
     pub router: Option<RouterStart>,
     /// Set for a detached start. Its log is not shown.
     pub launch: Option<DetachedLaunch>,

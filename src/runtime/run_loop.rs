@@ -25,7 +25,7 @@ use super::output_orders::{Order, OutputEvent};
 use super::outputs::Outputs;
 use super::preflight::Preflight;
 use super::readiness::ReadinessProbes;
-use super::router::{Router, RouterWish};
+use super::router::{LaterRouter, Router, RouterWish};
 use super::signals::{Arrived, Signals};
 use super::streams::Stdin;
 use super::{FailureHint, PhaseMark, SmokeStart, Start};
@@ -92,6 +92,8 @@ pub(super) struct Runtime {
     pub(super) keeps_files: bool,
     /// Learns the state of the dynos after each change.
     pub(super) router: Option<Rc<Router>>,
+    /// Begins when the front door hands the first connection over.
+    pub(super) router_later: Option<LaterRouter>,
     /// What a dyno needs that is added.
     pub(super) preflight: Preflight,
     /// Which output could not be written, and why.
@@ -126,7 +128,7 @@ impl Runtime {
         let tails = start.smoke.as_ref().map(|smoke| smoke.tails.clone());
         let receivers = Receivers { formatter, quiet, files, tails, stream, focused };
         let hub = LogHub::start(receivers, archive.clone(), hub_sender)?;
-        let router = start.router.map(|router| Router::begin(router, hub.clone(), archive)).transpose()?;
+        let (router, router_later) = LaterRouter::or_now(start.router, &hub, archive)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
         let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
@@ -164,6 +166,7 @@ impl Runtime {
             lines_go_to_terminal,
             keeps_files,
             router,
+            router_later,
             preflight,
             lost_output: None,
         })

@@ -19,17 +19,17 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// What options and `.foreman` decide about the router.
 #[derive(Debug, Default)]
 pub(crate) struct RouterSettings {
-    /// None: there is no router.
-    pub(crate) requested: Option<RequestedRouter>,
+    /// Where it listens. None: it waits for connections that the front door hands over.
+    port: Option<RouterPort>,
+    /// How it answers.
+    pub(crate) options: RouterOptions,
     /// An option that has no effect, because there is no router.
     unused_option: Option<&'static str>,
 }
 
-/// A router, if the app may have one.
-#[derive(Debug)]
-pub(crate) struct RequestedRouter {
-    /// Where it listens.
-    pub(crate) port: RouterPort,
+/// How the router of an app answers.
+#[derive(Debug, Default)]
+pub(crate) struct RouterOptions {
     /// How long a request waits while no dyno is up but one is starting.
     pub(crate) hold: Duration,
     /// How long a requested stop waits for the requests of a dyno.
@@ -55,21 +55,20 @@ impl RouterSettings {
             ("--bind", !args.bind.is_empty()),
         ];
         let seconds = |given: Option<Seconds>, default| given.map_or(default, |seconds| seconds.0);
-        let requested = port.map(|port| RequestedRouter {
-            port,
+        let options = RouterOptions {
             hold: seconds(args.router_hold, if heroku { HEROKU_HOLD } else { HOLD }),
             drain: seconds(args.router_drain, DRAIN),
             enforces_timeouts: args.router_timeout || heroku,
             hosts: args.hosts.clone(),
             bind: args.bind.clone(),
-        });
+        };
         let unused_option = given.iter().find(|(_, is_given)| *is_given && port.is_none()).map(|(option, _)| *option);
-        Self { requested, unused_option }
+        Self { port, options, unused_option }
     }
 
     /// Where it listens. None: there is no router.
     pub(crate) fn port(&self) -> Option<RouterPort> {
-        self.requested.as_ref().map(|router| router.port)
+        self.port
     }
 
     /// Whether each option has an effect.
@@ -107,8 +106,7 @@ mod tests {
     #[test]
     fn s16_3_the_times_have_defaults_and_those_of_the_platform() {
         let times = |args: &RouterArgs, heroku| {
-            let settings =
-                RouterSettings::new(args, heroku, &file(Some(RouterPort::Base))).requested.expect("a router");
+            let settings = RouterSettings::new(args, heroku, &file(Some(RouterPort::Base))).options;
             (settings.hold.as_secs(), settings.drain.as_secs(), settings.enforces_timeouts)
         };
         let seconds = |seconds| Some(Seconds(Duration::from_secs(seconds)));

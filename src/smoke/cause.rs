@@ -94,6 +94,7 @@ impl RunEnd {
             | Event::ListensElsewhere { .. }
             | Event::NeedsKeyboard { .. }
             | Event::Drained { .. }
+            | Event::Routed { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::Resumed { .. }

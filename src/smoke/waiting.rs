@@ -31,6 +31,7 @@ impl Smoke {
             | Event::Listens { .. }
             | Event::NeedsKeyboard { .. }
             | Event::Drained { .. }
+            | Event::Routed { .. }
             | Event::Signal(_)
             | Event::Key { .. }
             | Event::OutputLost(_)

@@ -67,6 +67,11 @@ pub enum Event {
         /// The run.
         run: RunId,
     },
+    /// From now on clients reach the dynos through a router, which counts their requests.
+    Routed {
+        /// How long a dyno whose stop is requested may answer its requests.
+        drain: Duration,
+    },
     /// `dyno` itself received a signal.
     Signal(UserSignal),
     /// The user pressed a key while the keyboard is connected to a run.
@@ -108,6 +113,7 @@ impl Event {
             | Self::NeedsKeyboard { run, .. }
             | Self::Drained { run } => Some(*run),
             Self::Boot
+            | Self::Routed { .. }
             | Self::Signal(_)
             | Self::Key { .. }
             | Self::Resumed { .. }

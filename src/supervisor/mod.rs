@@ -194,6 +194,7 @@ impl Supervisor {
             Event::ListensElsewhere { run, port } => self.on_listens_elsewhere(run, port, &mut turn),
             Event::NeedsKeyboard { run, sign } => self.on_needs_keyboard(run, sign, &mut turn),
             Event::Drained { run } => self.on_drained(run, &mut turn),
+            Event::Routed { drain } => self.policy.drain = Some(drain),
             Event::Signal(signal) => self.on_signal(signal, &mut turn),
             Event::Key { run, key } => self.on_key(run, key, &mut turn),
             Event::Resumed { paused_for } => self.on_resumed(paused_for, &mut turn),

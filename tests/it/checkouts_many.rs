@@ -1,4 +1,5 @@
-//! Twenty checkouts at once: each has its own ports (S5.5), and nothing of them is left when they have been stopped.
+//! Twenty checkouts at once: each has its own ports (S5.5), one front door reaches them all (S16.7), and nothing of them is left
+//! when they have been stopped.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use crate::app::example;
 use crate::checkouts::{end, remembered, said, web_port, with_worktree};
+use crate::front_door::{OpenDoor, assert_echo};
 use crate::harness::{App, Call, Ended, Finished, Running, until};
 
 /// The process types of each checkout.
@@ -40,15 +42,22 @@ struct Ran {
     ports: String,
 }
 
-/// Starts all checkouts at once, in this order and every second one in the background. Then stops them all.
+/// The status with which the web dyno of a checkout answers.
+fn status_of(name: &str) -> String {
+    (220 + name.rsplit_once('-').unwrap().1.parse::<u16>().unwrap()).to_string()
+}
+
+/// Starts all checkouts at once, in this order and every second one in the background. Then stops them all, first those in the
+/// background.
 fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
+    let door = OpenDoor::open(app);
     let dynos: Vec<String> = FIVE.iter().map(|name| format!("{name}.1")).collect();
     let dynos: Vec<&str> = dynos.iter().map(String::as_str).collect();
     let root = |name: &str| app.path(&format!("../{name}"));
     let is_detached = |at: usize| at % 2 == 1;
     let spawn = |(position, name): (usize, &String)| {
         let options = if is_detached(position) { &["--detach=600"][..] } else { &[] };
-        at(app, app.dyno(["start"]).args(options), &root(name)).spawn()
+        at(app, app.dyno(["start", "--router"]).args(options), &root(name)).spawn()
     };
     let mut running: Vec<Option<Running>> = order.iter().enumerate().map(spawn).map(Some).collect();
     let mut launched = Vec::new();
@@ -76,6 +85,12 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
     expected.sort();
     until(&format!("these are listed: {expected:?}"), || listed() == expected);
     app.dyno(["ps", "--json"]).run().expect_end(Ended::Code(69));
+    let statuses = || order.iter().map(|name| (name, door.status(&format!("app-{name}.localhost"))));
+    for (name, status) in statuses() {
+        assert_eq!(status, status_of(name), "{name}");
+    }
+    let stays = order.iter().enumerate().filter(|(position, _)| !is_detached(*position)).map(|(_, name)| name);
+    let mut tunnels: Vec<_> = stays.map(|name| door.tunnel(&format!("app-{name}-api.localhost"))).collect();
     let mut all = Vec::new();
     for (position, start, returned) in launched {
         let name = order[position].clone();
@@ -84,10 +99,17 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
         start.until("nothing is left", || start.processes().is_empty());
         all.push(Ran { name, dynos, ports: returned.stderr() });
     }
+    for (position, (name, status)) in statuses().enumerate() {
+        let expected = if is_detached(position) { "404".to_owned() } else { status_of(name) };
+        assert_eq!(status, expected, "{name}");
+    }
+    tunnels.iter_mut().for_each(assert_echo);
     for (name, start) in order.iter().zip(running).filter_map(|(name, start)| Some((name, start?))) {
         let dynos = end(start);
         all.push(Ran { name: name.clone(), ports: dynos.stderr(), dynos });
     }
+    assert_eq!(door.list()["apps"], Value::Array(Vec::new()));
+    door.close();
     all.sort_by_key(|ran| ran.name.clone());
     all
 }
@@ -95,11 +117,16 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
 #[test]
 fn s5_5_twenty_worktrees_share_no_port_keep_theirs_and_leave_no_file() {
     let listen = example("listen").display().to_string();
-    let program = |name| if name == "web" { format!("{listen} 127.0.0.1") } else { "sleep 1000".to_owned() };
-    let line = |name| format!("{name}: echo $PORT $WEB_URL $DYNO_APP; exec {}\n", program(name));
-    let procfile = FIVE.map(line).concat();
+    let program = |checkout: &str, name| match name {
+        "web" => format!("{listen} 127.0.0.1 {}", status_of(checkout)),
+        "api" => format!("{listen} 127.0.0.1 echo"),
+        _ => "sleep 1000".to_owned(),
+    };
+    let line =
+        |checkout: &str, name| format!("{name}: echo $PORT $WEB_URL $DYNO_APP; exec {}\n", program(checkout, name));
+    let procfile = |checkout: &str| FIVE.map(|name| line(checkout, name)).concat();
     let names: Vec<String> = (0..20).map(|number| format!("fix-{number}")).collect();
-    let app = names.iter().fold(App::empty(), |app, name| with_worktree(app, name, &procfile));
+    let app = names.iter().fold(App::empty(), |app, name| with_worktree(app, name, &procfile(name)));
     fs::create_dir(app.top().join("tmp")).unwrap();
     let first = run_all(&app, &names);
     let reversed: Vec<String> = names.iter().rev().cloned().collect();
@@ -108,16 +135,17 @@ fn s5_5_twenty_worktrees_share_no_port_keep_theirs_and_leave_no_file() {
     for round in [&first, &second] {
         let mut ports = Vec::new();
         for Ran { name, dynos, .. } in round {
-            let own = web_port(dynos);
+            let (_, address, _) = said(dynos, "web.1");
+            ports.push(address.strip_prefix("http://127.0.0.1:").unwrap().parse::<u16>().unwrap());
             for process_type in FIVE {
                 let (port, url, app) = said(dynos, &format!("{process_type}.1"));
-                assert_eq!((url, app), (format!("http://127.0.0.1:{own}"), format!("app-{name}")));
+                assert_eq!((url, app), (address.clone(), format!("app-{name}")));
                 ports.push(port);
             }
         }
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), 100);
+        assert_eq!(ports.len(), 120, "five dynos and a router each");
     }
     for (first, second) in first.iter().zip(&second) {
         // Another program may have had the port.

@@ -133,7 +133,7 @@ fn subcommands_options_and_fixed_values_are_offered() {
     let app = App::new(PROCFILE);
 
     assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
-    let commands = "start run ps ls logs attach screen scale restart reload releases releases:info rollback stop wait why release smoke \
+    let commands = "start run ps ls router logs attach screen scale restart reload releases releases:info rollback stop wait why release smoke \
                     check config config:get config:set config:unset env mcp completions man help";
     assert_eq!(offered(&app, "dyno ").join(" "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config", "config:get", "config:set", "config:unset"]);

@@ -110,6 +110,9 @@ const ANSWERS: [&str; 16] = [
 /// Commands that a page only names, without a word that they need: status 2.
 const LACK_A_WORD: [&str; 4] = ["dyno attach", "dyno run", "dyno config --explain", "dyno wait --exit"];
 
+/// Commands that `front_door_ends` runs, with a port that no other test uses.
+const WITH_ANOTHER_PORT: [&str; 2] = ["dyno router --detach", "dyno router --stop"];
+
 /// Starts of an app with a server: `worker` waits for it, or the command does.
 const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
 
@@ -150,7 +153,7 @@ const RUNNING: [(&str, &str); 25] = [
 fn run_here() -> impl Iterator<Item = &'static str> {
     let pairs = PRINTS.iter().chain(&RUNNING).map(|(line, _)| *line);
     let starts = STARTS.iter().map(|(line, _)| *line).chain(STARTS_A_SERVER);
-    pairs.chain(starts).chain(ANSWERS).chain(LACK_A_WORD).chain(SMOKES)
+    pairs.chain(starts).chain(ANSWERS).chain(LACK_A_WORD).chain(SMOKES).chain(WITH_ANOTHER_PORT)
 }
 
 /// Words to fill in, with an example for each.

@@ -59,7 +59,7 @@ fn s13_4_an_option_of_another_command_names_that_command() {
             (
                 "check -p 3000",
                 "unknown option `-p`",
-                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 4 more",
+                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 5 more",
             ),
             ("config --export", "unknown option `--export`", "`dyno help config` lists its options"),
             ("start --prot 1", "unknown option `--prot`", "did you mean `--port`?"),

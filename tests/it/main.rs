@@ -55,6 +55,9 @@ mod focus;
 mod focus_ends;
 #[cfg(feature = "real-apps")]
 mod focus_real_apps;
+mod front_door;
+mod front_door_ends;
+mod front_door_odd;
 mod guardian_killed;
 mod harness;
 mod held_back;

@@ -22,7 +22,7 @@ const ASKED_TO_END: [UserSignal; 4] = [UserSignal::Int, UserSignal::Term, UserSi
 ///
 /// # Errors
 /// Status 70: waiting failed. Status 74: the address could not be written.
-pub(super) fn wait(mut caller: WaitingCaller) -> Result<Outcome, Error> {
+pub(in crate::commands) fn wait(mut caller: WaitingCaller) -> Result<Outcome, Error> {
     let url = match caller.news().map_err(no_helper)? {
         StartNews::Up(url) => url,
         StartNews::Ended(exit) => return Ok(ended(exit)),

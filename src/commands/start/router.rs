@@ -14,19 +14,19 @@ use crate::runtime::{self, RouterStart};
 use crate::settings::Settings;
 use crate::supervisor::Policy;
 
-/// A router whose sockets are open, or why they are not.
+/// A router whose sockets are open, or why they are not. Without a port it has none, and waits for the front door (S16.7).
 pub(super) struct OpenedRouter {
     listeners: io::Result<Vec<TcpListener>>,
     rules: RouterRules,
 }
 
 impl OpenedRouter {
-    /// Listens. None: there is no router. `app`: the name of the app. `policy` gets what the supervisor must know.
-    pub(super) fn open(blueprint: &Blueprint, app: String, settings: &Settings, policy: &mut Policy) -> Option<Self> {
-        let (port, router) = (blueprint.ports().router()?, settings.router.requested.as_ref()?);
+    /// Listens, if the app has a port for it. `app`: the name of the app. `policy` gets what the supervisor must know.
+    pub(super) fn open(blueprint: &Blueprint, app: String, settings: &Settings, policy: &mut Policy) -> Self {
+        let (port, router) = (blueprint.ports().router(), &settings.router.options);
         let rules = RouterRules {
             app,
-            port,
+            port: port.unwrap_or_default(),
             hosts: router.hosts.clone(),
             hold: router.hold,
             drain: router.drain,
@@ -34,9 +34,10 @@ impl OpenedRouter {
             is_platform: settings.life.heroku,
             writes_platform_lines: settings.look.format == LogFormatName::Heroku,
         };
+        let Some(port) = port else { return Self { listeners: Ok(Vec::new()), rules } };
         policy.drain = Some(rules.drain);
         policy.router_url = Some(url_of_port(port));
-        Some(Self { listeners: listen(port, &router.bind), rules })
+        Self { listeners: listen(port, &router.bind), rules }
     }
 
     /// What the runtime needs.
@@ -45,13 +46,13 @@ impl OpenedRouter {
     /// Status 69: a port cannot be used. Reported only now: if the app is already running, the start has to report that.
     pub(super) fn into_start(self) -> Result<RouterStart, Error> {
         let Self { listeners, rules } = self;
-        let listeners = listeners.map_err(|error| refused(rules.port, &error))?;
+        let listeners = listeners.map_err(|error| refused(rules.port, &error, "--router=8080"))?;
         Ok(RouterStart { listeners, rules })
     }
 }
 
 /// Listens on the loopback addresses, and on those of `--bind`.
-fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
+pub(in crate::commands) fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for address in addresses(others) {
         match runtime::listen_at(SocketAddr::new(address, port)) {
@@ -86,11 +87,12 @@ fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-fn refused(port: u16, error: &io::Error) -> Error {
-    let other = "choose another port: `--router=8080`";
+/// Why it cannot listen. `option`: names another port.
+pub(in crate::commands) fn refused(port: u16, error: &io::Error, option: &str) -> Error {
+    let other = format!("choose another port: `{option}`");
     if error.kind() == io::ErrorKind::PermissionDenied {
         let fact = format!("only root can use port {port} for the router");
-        return Error::new(Status::Unavailable, fact, "use a port above 1023: `--router=8080`");
+        return Error::new(Status::Unavailable, fact, format!("use a port above 1023: `{option}`"));
     }
     if error.kind() == io::ErrorKind::AddrInUse {
         let fact = format!("port {port} for the router is in use");
@@ -103,7 +105,7 @@ fn refused(port: u16, error: &io::Error) -> Error {
         };
     }
     let fact = format!("the router cannot listen on port {port}: {}", reason(error));
-    Error::new(Status::Unavailable, fact, "check the addresses of `--bind`, or choose another port: `--router=8080`")
+    Error::new(Status::Unavailable, fact, format!("check the addresses of `--bind`, or {other}"))
 }
 
 #[cfg(test)]

@@ -55,6 +55,14 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether the front door can hand connections over to it.
+    pub(super) fn has_router(self) -> bool {
+        match self {
+            Self::App(_) => true,
+            Self::Release(_) | Self::Smoke(_) => false,
+        }
+    }
+
     pub(super) fn need(self, kind: StartKind) -> Need {
         match (self, kind) {
             (Self::App(_), StartKind::Start) => Need::Start,

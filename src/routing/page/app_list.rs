@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::html::{Escaped, document};
+use crate::model::ProcessType;
 
 /// The list of the apps that run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,19 +22,23 @@ pub struct FrontDoorPage {
 pub struct FrontDoorApp {
     /// Its name.
     pub name: String,
+    /// Its state, as in `dyno ls`.
+    pub state: String,
     /// Its directory.
     pub root: String,
-    /// Its addresses: the one of `web` first, then one for each other process type with a name of its own.
+    /// The addresses of its process types that listen, that of `web` first.
     pub urls: Vec<String>,
 }
 
 impl FrontDoorApp {
     /// An app with the addresses that it has at a front door on this port.
     #[must_use]
-    pub fn new<'a>(name: &str, root: &str, port: u16, types: impl Iterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(name: &str, state: &str, root: &str, port: u16, types: impl Iterator<Item = &'a str>) -> Self {
         let url = |label: &str| format!("http://{}.localhost:{port}", label.replace('_', "-").to_ascii_lowercase());
-        let urls = std::iter::once(url(name)).chain(types.map(|process_type| url(&format!("{name}-{process_type}"))));
-        Self { name: name.to_owned(), root: root.to_owned(), urls: urls.collect() }
+        let (web, others): (Vec<&str>, Vec<&str>) = types.partition(|process_type| *process_type == ProcessType::WEB);
+        let web = web.first().map(|_| url(name));
+        let urls = web.into_iter().chain(others.iter().map(|process_type| url(&format!("{name}-{process_type}"))));
+        Self { name: name.to_owned(), state: state.to_owned(), root: root.to_owned(), urls: urls.collect() }
     }
 }
 
@@ -58,7 +63,7 @@ impl FrontDoorPage {
         } else {
             body.push_str("<dl>\n");
             for app in &self.apps {
-                let _ = writeln!(body, "<dt>{}</dt>", Escaped(&app.name));
+                let _ = writeln!(body, "<dt>{}</dt>\n<dd>{}</dd>", Escaped(&app.name), Escaped(&app.state));
                 for url in &app.urls {
                     let _ = writeln!(body, "<dd><a href=\"{0}/\">{0}</a></dd>", Escaped(url));
                 }
@@ -76,12 +81,12 @@ mod tests {
 
     #[test]
     fn s16_2_the_front_door_lists_all_apps_with_links() {
-        let shop = FrontDoorApp::new("shop", "/srv/<shop>", 4900, ["api", "Admin_UI"].into_iter());
+        let shop = FrontDoorApp::new("shop", "up", "/srv/<shop>", 4900, ["api", "web", "Admin_UI"].into_iter());
         let page = FrontDoorPage { missing: None, apps: vec![shop] };
 
         assert_eq!(page.status(), 200);
         let html = page.html();
-        let list = "<h1>Running apps</h1>\n<dl>\n<dt>shop</dt>\n\
+        let list = "<h1>Running apps</h1>\n<dl>\n<dt>shop</dt>\n<dd>up</dd>\n\
                     <dd><a href=\"http://shop.localhost:4900/\">http://shop.localhost:4900</a></dd>\n\
                     <dd><a href=\"http://shop-api.localhost:4900/\">http://shop-api.localhost:4900</a></dd>\n\
                     <dd><a href=\"http://shop-admin-ui.localhost:4900/\">http://shop-admin-ui.localhost:4900</a></dd>\n\

@@ -124,8 +124,7 @@ async fn answer(mut stream: UnixStream) -> (u16, Value) {
 /// So many process types that a list of them does not fit into the buffer of a socket.
 const MANY_TYPES: usize = 3_000;
 
-/// Answers like a run loop with one dyno, `web.1`, which is starting. Answers a command after a second, and a refused
-/// one after two. Looks at waits after each call.
+/// Answers like a run loop with one dyno, `web.1`, which is starting: a command after a second, a refused one after two.
 async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
     let mut waiting = Vec::new();
     while let Some(call) = calls.recv().await {
@@ -148,7 +147,8 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
             ApiCall::BeginAttached(..)
             | ApiCall::Terminal(..)
             | ApiCall::FitTerminal { .. }
-            | ApiCall::SignalTerminal { .. } => {}
+            | ApiCall::SignalTerminal { .. }
+            | ApiCall::TakeOver { .. } => {}
             ApiCall::Wait { is_decided, answer, .. } => waiting.push((is_decided, answer)),
         }
         let snapshot = app.snapshot.borrow().clone();

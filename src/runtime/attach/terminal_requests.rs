@@ -13,7 +13,7 @@ use super::dyno_terminal::{AttachWish, DynoTerminal, Occupied};
 use super::terminal_calls::NoTerminal;
 use crate::api::{ApiAnswer, ApiError, AttachRequest, ScreenResource};
 use crate::model::DynoName;
-use crate::runtime::api_server::{ApiServer, Connection, MAX_WAITING};
+use crate::runtime::api_server::{ApiServer, ClientSession, Connection, MAX_WAITING};
 use crate::runtime::api_service::text;
 use crate::runtime::calls::ApiCall;
 use crate::runtime::log_body::ApiBody;
@@ -55,12 +55,9 @@ impl ApiServer {
             AttachedTerminal::attach(&terminal, wish, self.calls.clone()).map_err(|by| occupied(&dyno, by))?;
         // What comes first is drawn for its terminal.
         attached.fit().await;
-        connection.session.replace(Some(AttachSession::new(dyno, attached, Rc::clone(&self.taken))));
-        let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        response.headers_mut().insert(UPGRADE, HeaderValue::from_static(TERMINAL_PROTOCOL));
-        Ok(response)
+        let session = AttachSession::new(dyno, attached, Rc::clone(&self.taken));
+        connection.session.replace(Some(ClientSession::Attach(Box::new(session))));
+        Ok(switched(TERMINAL_PROTOCOL))
     }
 
     async fn terminal(&self, dyno: &DynoName, connection: &Connection) -> Result<Rc<DynoTerminal>, ApiError> {
@@ -81,6 +78,15 @@ impl ApiServer {
             }
         })
     }
+}
+
+/// The answer after which the connection carries another protocol.
+pub(in crate::runtime) fn switched(protocol: &'static str) -> Response<ApiBody> {
+    let mut response = Response::new(ApiBody::Whole(Full::new(Bytes::new())));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+    response
 }
 
 fn occupied(dyno: &DynoName, by: Occupied) -> ApiError {

@@ -1,7 +1,7 @@
 //! Accepts clients, as many as the system has room for, and carries each connection to its end.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::client_socket::discard_rest;
 use super::Router;
-use super::client::{ClientConnection, ClientEnd, IDLE_FOR};
+use super::client::{ArrivedClient, ClientConnection, ClientEnd, IDLE_FOR};
 use super::client_io::ClientIo;
 use super::tunnel::write_all;
 use crate::routing::{HeadLimits, RequestGuard};
@@ -57,7 +57,8 @@ impl Router {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, address)) => {
-                        connections.spawn_local(Rc::clone(&self).serve(socket, address));
+                        let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
+                        connections.spawn_local(Rc::clone(&self).serve(arrival));
                         // Requests that have arrived are read before more clients are accepted.
                         yield_now().await;
                     }
@@ -68,11 +69,33 @@ impl Router {
         }
     }
 
-    async fn serve(self: Rc<Self>, socket: TcpStream, address: SocketAddr) {
+    /// Takes over a connection that the front door has accepted.
+    ///
+    /// # Errors
+    /// There are too many clients, or it is not a connection over TCP.
+    pub(in crate::runtime) fn take_over(
+        self: &Rc<Self>,
+        socket: std::net::TcpStream,
+        first: Vec<u8>,
+    ) -> io::Result<()> {
+        if self.clients.len() >= most_clients() {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        socket.set_nonblocking(true)?;
+        let (address, front_door) = (socket.peer_addr()?, Some(socket.local_addr()?.port()));
+        let arrival = ArrivedClient { socket: TcpStream::from_std(socket)?, address, first, front_door };
+        let mut tasks = self.tasks.borrow_mut();
+        // Those that have ended.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_local(Rc::clone(self).serve(arrival));
+        Ok(())
+    }
+
+    async fn serve(self: Rc<Self>, arrival: ArrivedClient) {
         // The end of an answer must not wait for an acknowledgement.
-        let _ = socket.set_nodelay(true);
+        let _ = arrival.socket.set_nodelay(true);
         let guard = RequestGuard::new(self.head_limits());
-        let client = Rc::new(ClientConnection::new(socket, address, Rc::clone(&self.scratch), guard));
+        let client = Rc::new(ClientConnection::new(arrival, Rc::clone(&self.scratch), guard));
         self.clients.add(&client);
         self.deadline.arm(tokio::time::Instant::now() + IDLE_FOR);
         let seated = Seated { router: Rc::clone(&self), client: Rc::clone(&client) };
@@ -110,7 +133,7 @@ impl Router {
         let parts = finished.ok()?;
         let tunnel = client.tunnel.take()?;
         // A copy, so that the buffer of hyper is free.
-        let first = parts.read_buf.to_vec();
+        let first = [&parts.read_buf[..], &client.take_first()].concat();
         drop(parts);
         tokio::select! {
             () = tunnel.run(client, first) => None,
@@ -142,7 +165,7 @@ impl Router {
 }
 
 /// How many clients there may be.
-fn most_clients() -> usize {
+pub(in crate::runtime) fn most_clients() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
     usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -21,7 +21,7 @@ use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
     AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
-    is_idempotent, route, wants_json,
+    handed_over_route, is_idempotent, route, wants_json,
 };
 
 /// What is sent again if a dyno has lost it.
@@ -71,7 +71,12 @@ impl Router {
             Ok(routed) => routed,
             Err(rejection) => {
                 let wants_json = wants_json(&head.headers);
-                return self.reject(&open, rejection, wants_json);
+                let mut answer = self.reject(&open, rejection, wants_json);
+                // On a new connection, the front door finds the app with that name.
+                if rejection == Rejection::OtherApp {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                return answer;
             }
         };
         open.learn(&routed.head, &head.headers);
@@ -87,10 +92,20 @@ impl Router {
         let takes_interim = head.version == Version::HTTP_11;
         let unix_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let random = (u128::from(self.random()) << 64) | u128::from(self.random());
-        let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
-        let target = route(&prepared.host, &self.app.borrow());
+        let (prepared, target) = match client.front_door {
+            None => {
+                let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
+                let target = route(&prepared.host, &self.app.borrow());
+                (prepared, target)
+            }
+            Some(port) => {
+                let prepared = self.request_rules.at_port(port).prepare(head, client.address, unix_ms, random)?;
+                let target = handed_over_route(&prepared.host, &self.app.borrow());
+                (prepared, target)
+            }
+        };
         if target == RouteTarget::Misdirected {
-            return Err(Rejection::Misdirected);
+            return Err(if client.front_door.is_some() { Rejection::OtherApp } else { Rejection::Misdirected });
         }
         Ok(Routed { head: prepared, target, takes_interim })
     }

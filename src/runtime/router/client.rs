@@ -27,9 +27,23 @@ const ANSWER_TO_HTTP_10: &[u8] = b"HTTP/1.0";
 /// How long the head of a request may take to arrive.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
+/// A connection that begins.
+pub(super) struct ArrivedClient {
+    pub(super) socket: TcpStream,
+    pub(super) address: SocketAddr,
+    /// What was read of it.
+    pub(super) first: Vec<u8>,
+    /// The port of the front door that has accepted it. None: we have.
+    pub(super) front_door: Option<u16>,
+}
+
 /// One client.
 pub(super) struct ClientConnection {
     pub(super) socket: TcpStream,
+    /// What the front door has read of it, until hyper has it.
+    first: RefCell<Vec<u8>>,
+    /// The port of the front door that has handed it over.
+    pub(super) front_door: Option<u16>,
     pub(super) address: SocketAddr,
     pub(super) scratch: Rc<ReadScratch>,
     seat: Cell<usize>,
@@ -76,9 +90,12 @@ pub(super) enum ClientEnd {
 }
 
 impl ClientConnection {
-    pub(super) fn new(socket: TcpStream, address: SocketAddr, scratch: Rc<ReadScratch>, guard: RequestGuard) -> Self {
+    pub(super) fn new(arrival: ArrivedClient, scratch: Rc<ReadScratch>, guard: RequestGuard) -> Self {
+        let ArrivedClient { socket, address, first, front_door } = arrival;
         Self {
             socket,
+            first: RefCell::new(first),
+            front_door,
             address,
             scratch,
             seat: Cell::default(),
@@ -94,6 +111,33 @@ impl ClientConnection {
             restated: Cell::default(),
             has_unread: Cell::default(),
         }
+    }
+
+    /// Waits until there is something to read.
+    pub(super) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.first.borrow().is_empty() { self.socket.poll_read_ready(cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Reads once: first what the front door has read.
+    pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut first = self.first.borrow_mut();
+        if first.is_empty() {
+            return self.socket.try_read(bytes);
+        }
+        let count = first.len().min(bytes.len());
+        for (to, from) in bytes.iter_mut().zip(first.drain(..count)) {
+            *to = from;
+        }
+        // Idle connections hold no memory for it.
+        if first.is_empty() {
+            *first = Vec::new();
+        }
+        Ok(count)
+    }
+
+    /// What the front door has read and hyper has not.
+    pub(super) fn take_first(&self) -> Vec<u8> {
+        self.first.take()
     }
 
     /// Shows bytes to the guard. Returns how many of them hyper gets.

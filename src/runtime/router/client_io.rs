@@ -29,8 +29,8 @@ impl Read for ClientIo {
             return Poll::Pending;
         }
         loop {
-            ready!(client.socket.poll_read_ready(cx))?;
-            let read = |bytes: &mut [u8]| client.socket.try_read(bytes);
+            ready!(client.poll_read_ready(cx))?;
+            let read = |bytes: &mut [u8]| client.try_read(bytes);
             let mut good = 0;
             let accept = |bytes: &[u8]| {
                 good = client.check(bytes);

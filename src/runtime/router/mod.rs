@@ -18,6 +18,7 @@ mod drains;
 mod dyno_io;
 mod exchange;
 mod interim;
+mod later;
 mod pages;
 mod pool;
 mod read_scratch;
@@ -39,13 +40,16 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+pub(super) use self::accept::most_clients;
 use self::client::ClientConnection;
 use self::deadlines::{ReviewTime, Roster};
 use self::drains::Drains;
 use self::exchange::Exchange;
+pub(super) use self::later::LaterRouter;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
 use super::log_hub::LogHub;
@@ -64,7 +68,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What a router needs to begin.
 pub struct RouterStart {
-    /// The sockets that clients connect to.
+    /// The sockets that clients connect to. None: the router begins with the first connection that the front door hands over.
     pub listeners: Vec<std::net::TcpListener>,
     /// What the options decide.
     pub rules: RouterRules,

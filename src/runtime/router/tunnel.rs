@@ -130,7 +130,7 @@ async fn one_way(
 }
 
 /// Writes everything, however slowly the other end reads.
-pub(super) async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+pub(in crate::runtime) async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         to.writable().await?;
         let written = try_write(to, bytes)?;

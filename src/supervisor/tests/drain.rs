@@ -53,6 +53,19 @@ fn s16_3_a_restart_stops_a_dyno_once_its_requests_are_answered() {
 }
 
 #[test]
+fn s16_7_stops_wait_for_requests_once_there_is_a_router() {
+    let mut supervisor = with_ports(&["web.1", "web.2"], restarting());
+    let stop = |name| Command::Stop(Target::Dyno(name), None);
+    let lines = ask(&mut supervisor, stop(dyno("web.1")), at(1));
+    assert!(!lines.contains(&"#1 drain".to_owned()), "{lines:?}");
+
+    assert_eq!(feed(&mut supervisor, Event::Routed { drain: 5 * SECOND }, at(2)), [] as [&str; 0]);
+
+    let lines = ask(&mut supervisor, stop(dyno("web.2")), at(3));
+    assert!(lines.contains(&"#2 drain".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn s16_3_a_dyno_that_is_not_done_in_time_is_stopped() {
     let mut supervisor = with_ports(&["web.1"], policy());
     restart(&mut supervisor, at(1));

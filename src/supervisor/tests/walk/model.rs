@@ -198,6 +198,7 @@ impl Model {
             | Event::ListensElsewhere { .. }
             | Event::Run(_, RunReport::LeftBehind { .. })
             | Event::NeedsKeyboard { .. }
+            | Event::Routed { .. }
             | Event::Drained { .. }
             | Event::NotAnswering { .. } => {}
             Event::Listens { run, at } => self.on_listens(*run, at, mono),

@@ -329,6 +329,7 @@ impl Model {
             | Event::ListensElsewhere { .. }
             | Event::NeedsKeyboard { .. }
             | Event::Drained { .. }
+            | Event::Routed { .. }
             | Event::Signal(UserSignal::Int | UserSignal::Term | UserSignal::Hup | UserSignal::Quit)
             | Event::Key { .. }
             | Event::OutputLost(_)
