@@ -162,7 +162,7 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
             watch: RequestedWatch::default(),
-            router: RouterSettings::default(),
+            router: RouterSettings::of_none(args.heroku),
         }
     }
 
@@ -197,7 +197,7 @@ impl Settings {
             shell: shell(args.heroku || args.profile),
             names: NameSettings::of_file(file),
             watch: RequestedWatch::default(),
-            router: RouterSettings::default(),
+            router: RouterSettings::of_none(args.heroku),
         }
     }
 }

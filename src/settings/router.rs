@@ -17,7 +17,7 @@ const HEROKU_HOLD: Duration = Duration::from_secs(75);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// What options and `.foreman` decide about the router.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RouterSettings {
     /// Where it listens. None: it waits for connections that the front door hands over.
     port: Option<RouterPort>,
@@ -28,7 +28,7 @@ pub(crate) struct RouterSettings {
 }
 
 /// How the router of an app answers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RouterOptions {
     /// How long a request waits while no dyno is up but one is starting.
     pub(crate) hold: Duration,
@@ -64,6 +64,11 @@ impl RouterSettings {
         };
         let unused_option = given.iter().find(|(_, is_given)| *is_given && port.is_none()).map(|(option, _)| *option);
         Self { port, options, unused_option }
+    }
+
+    /// The settings of a command that has no options for it.
+    pub(super) fn of_none(heroku: bool) -> Self {
+        Self::new(&RouterArgs::default(), heroku, &ForemanFile::default())
     }
 
     /// Where it listens. None: there is no router.

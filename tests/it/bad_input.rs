@@ -102,7 +102,7 @@ fn s4_5_a_hundred_thousand_keys_in_dot_foreman_are_read_quickly() {
     // If each key were searched for among all earlier ones, this would time out.
     let finished = app.dyno(["check"]).run();
 
-    let known = "the keys are `port`, `formation`, `concurrency` and 9 more";
+    let known = "the keys are `port`, `formation`, `concurrency` and 10 more";
     let line = |n: usize| format!("error: .foreman:{}: `key{n}` has no effect\nhint: {known}\n", n + 1);
     let more = "error: .foreman:101: and 99900 more problems\n\
                 hint: fix the first ones and run `dyno check` again\n";

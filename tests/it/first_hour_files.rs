@@ -242,7 +242,7 @@ fn s4_5_an_unknown_key_fails_check_and_suggests_the_nearest() {
     let start = "TIME web.1  | started with pid PID\nTIME web.1  | exited with code 0\n";
     for (text, key, hint) in [
         ("prot: 1\n", "prot", "did you mean `port`?"),
-        ("xyzzy: 1\n", "xyzzy", "the keys are `port`, `formation`, `concurrency` and 9 more"),
+        ("xyzzy: 1\n", "xyzzy", "the keys are `port`, `formation`, `concurrency` and 10 more"),
     ] {
         let app = App::new("web: true\n").file(".foreman", text);
         let message = format!(": .foreman:1: `{key}` has no effect\nhint: {hint}\n");
