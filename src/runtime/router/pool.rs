@@ -24,6 +24,10 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
 /// The most connections that are kept for one dyno while no request needs them.
 const MOST_IDLE: usize = 64;
+/// The same for all dynos.
+const MOST_IDLE_IN_ALL: usize = 256;
+/// What hyper may buffer of a dyno. A longer head is refused.
+const MOST_BUFFERED: usize = 400 << 10;
 
 /// A connection to one run.
 pub(super) struct DynoConnection {
@@ -81,6 +85,9 @@ impl DynoPool {
             return;
         }
         let mut idle = self.idle.borrow_mut();
+        if idle.values().map(Vec::len).sum::<usize>() >= MOST_IDLE_IN_ALL {
+            return;
+        }
         let connections = idle.entry(connection.run).or_default();
         if connections.len() < MOST_IDLE {
             connections.push(connection);
@@ -113,7 +120,8 @@ impl DynoPool {
         let _ = socket.set_nodelay(true);
         let meter = Rc::new(DynoMeter::default());
         let io = DynoIo::new(socket, Rc::clone(&meter), Rc::clone(&self.scratch));
-        let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(io::Error::other)?;
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MOST_BUFFERED).handshake(io).await.map_err(io::Error::other)?;
         let kept = Rc::clone(&meter);
         tokio::task::spawn_local(async move {
             if let Ok(parts) = connection.without_shutdown().await
@@ -128,7 +136,14 @@ impl DynoPool {
 
 /// Some servers listen on one of the two only.
 async fn connect(port: u16) -> io::Result<TcpStream> {
-    let at = |address: IpAddr| TcpStream::connect(SocketAddr::new(address, port));
+    let at = async |address: IpAddr| {
+        let socket = TcpStream::connect(SocketAddr::new(address, port)).await?;
+        // The system may choose the same port for our end, and connect it to itself if nothing listens there.
+        if socket.local_addr()? == socket.peer_addr()? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        Ok(socket)
+    };
     match at(Ipv4Addr::LOCALHOST.into()).await {
         Ok(socket) => Ok(socket),
         Err(refused) => at(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| refused),
