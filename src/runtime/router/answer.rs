@@ -258,7 +258,10 @@ impl Router {
         let is_events = is_event_stream(&head.headers);
         let lease = DynoLease::new(self, connection);
         let busy = (!is_events).then_some(busy);
-        Response::from_parts(head, AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease) }))
+        Response::from_parts(
+            head,
+            AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease), is_broken: false }),
+        )
     }
 }
 

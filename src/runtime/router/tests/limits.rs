@@ -5,11 +5,6 @@ use super::*;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Lets the clock of the router jump to its next deadline.
-fn let_time_pass(router: &TestRouter) {
-    router.ask(|_| tokio::time::pause());
-}
-
 #[test]
 fn s16_6_requests_before_a_malformed_one_are_answered_first() {
     let (go, orders) = mpsc::channel();
@@ -91,11 +86,12 @@ fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
     client.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
     router.until("the head has begun", |router| router.clients.any(ClientConnection::is_in_head));
 
-    let_time_pass(&router);
+    router.let_time_pass();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert_eq!(router.log_when(1), ["GET / 408 0B"]);
 }
 
 #[test]
@@ -107,7 +103,7 @@ fn s16_6_an_idle_client_is_closed_without_a_word() {
     client.write_all(GET.as_bytes()).unwrap();
     read_until(&mut client, "\r\n\r\nhi");
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     assert_eq!(router.ask(|router| router.clients.len()), 0);
@@ -128,7 +124,7 @@ fn s16_6_an_idle_connection_to_a_dyno_is_closed_after_90_s() {
     read_until(&mut client, "\r\n\r\nhi");
     let began = router.ask(|_| tokio::time::Instant::now());
 
-    let_time_pass(&router);
+    router.let_time_pass();
     closed.recv().unwrap();
 
     let passed = router.ask(move |_| began.elapsed());
@@ -156,7 +152,7 @@ fn s16_4_a_dyno_that_is_silent_for_30_s_is_h12() {
     client.write_all(GET.as_bytes()).unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
     let line = router.log_when(1);
@@ -173,7 +169,7 @@ fn s16_4_without_the_option_a_slow_request_is_only_announced() {
     client.write_all(GET.as_bytes()).unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert_eq!(router.log_when(1), ["GET /a has taken 30 s: Heroku would have answered H12"]);
     router.ask(|_| tokio::time::resume());
@@ -198,7 +194,7 @@ fn s16_4_an_answer_that_is_silent_for_55_s_is_cut_with_h15() {
         client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").unwrap();
         read_until(&mut client, "half");
 
-        let_time_pass(&router);
+        router.let_time_pass();
 
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         let line = router.log_when(1);
@@ -216,7 +212,7 @@ fn s16_4_an_upload_that_stops_for_55_s_is_cut_with_h28() {
     client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
 
