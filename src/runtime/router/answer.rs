@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
@@ -23,6 +24,9 @@ use crate::routing::{
     AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
     is_idempotent, route, wants_json,
 };
+
+/// The pause after we could not make a connection.
+const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
 /// What is sent again if a dyno has lost it.
 struct Copied {
@@ -43,6 +47,7 @@ struct Routed {
 struct Reached {
     connection: DynoConnection,
     busy: Busy,
+    backend: Backend,
     is_new: bool,
 }
 
@@ -63,9 +68,9 @@ impl Router {
         request: Request<Incoming>,
         client: &Rc<ClientConnection>,
     ) -> Response<AnswerBody> {
-        self.log.room().await;
         let (mut head, body) = request.into_parts();
         let open = OpenExchange::begin(self, client, entry(&head));
+        self.log.room().await;
         client.has_unread.set(!body.is_end_stream());
         let mut routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
@@ -110,18 +115,19 @@ impl Router {
         let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
         let mut input = ChoiceInput { since: self.time(open.began), ..ChoiceInput::default() };
         loop {
-            let reached = self.reach(&mut input, routed, open).await?;
-            let is_new = reached.is_new;
+            let reached = self.reach(&mut input, routed, open, client).await?;
+            let (is_new, backend) = (reached.is_new, reached.backend.clone());
             if routed.takes_interim {
                 client.interim.pass_from(&mut request);
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(FailedTry::Unsent(unsent)) if !is_new => request = *unsent,
-                // It has accepted the connection only to close it.
                 Err(FailedTry::Unsent(unsent)) => {
-                    let Some(_) = copied.take() else { return Err(HCode::H13) };
                     request = *unsent;
+                    // It has accepted the connection only to close it.
+                    if is_new {
+                        self.note_refusal(&backend, io::ErrorKind::ConnectionReset, &mut input);
+                    }
                 }
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
@@ -129,15 +135,21 @@ impl Router {
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
+                    input.begin_again(self.now());
                 }
             }
             open.enter(RequestStage::Choosing);
-            input.begin_again(self.now());
         }
     }
 
     /// Waits for a dyno that accepts a connection.
-    async fn reach(&self, input: &mut ChoiceInput, routed: &mut Routed, open: &OpenExchange) -> Result<Reached, HCode> {
+    async fn reach(
+        &self,
+        input: &mut ChoiceInput,
+        routed: &mut Routed,
+        open: &OpenExchange,
+        client: &ClientConnection,
+    ) -> Result<Reached, HCode> {
         loop {
             let changed = self.changed.notified();
             if self.is_for_web(&routed.target, input) {
@@ -158,29 +170,39 @@ impl Router {
                     continue;
                 }
             };
+            if client.has_left().await {
+                return Err(HCode::H27);
+            }
             // From now on a stop waits for the request.
             let busy = self.drains.occupy(RunId(backend.run));
             open.try_dyno(&backend);
             if let Some(connection) = self.pool.take(RunId(backend.run)) {
-                return Ok(Reached { connection, busy, is_new: false });
+                return Ok(Reached { connection, busy, backend, is_new: false });
             }
             match self.pool.dial(RunId(backend.run), backend.port).await {
                 Ok(connection) => {
                     self.quarantine.borrow_mut().accepted(backend.run);
                     self.served.borrow_mut().accepted(&backend.dyno.process_type);
-                    return Ok(Reached { connection, busy, is_new: true });
+                    return Ok(Reached { connection, busy, backend, is_new: true });
                 }
-                Err(error) => self.note_refusal(&backend, &error, input),
+                Err(error) if is_of_dyno(error.kind()) => self.note_refusal(&backend, error.kind(), input),
+                Err(_) if self.now() >= input.since + self.rules.hold => return Err(HCode::H99),
+                // We have no files or ports left: the kept connections have some.
+                Err(_) => {
+                    self.pool.keep_only(|_| false);
+                    drop(busy);
+                    sleep(AFTER_SHORTAGE).await;
+                }
             }
         }
     }
 
-    fn note_refusal(&self, backend: &Backend, error: &io::Error, input: &mut ChoiceInput) {
+    fn note_refusal(&self, backend: &Backend, error: io::ErrorKind, input: &mut ChoiceInput) {
         let now = self.now();
         self.quarantine.borrow_mut().refused(backend.run, now);
         input.tried.push(backend.run);
         input.last_try = now;
-        input.was_refused = error.kind() != io::ErrorKind::TimedOut;
+        input.was_refused = error != io::ErrorKind::TimedOut;
     }
 
     /// Sends the request and waits until the answer begins.
@@ -263,6 +285,12 @@ impl Router {
             AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease), is_broken: false }),
         )
     }
+}
+
+/// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
+fn is_of_dyno(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
+    matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }
 
 /// What the log says about a request, as far as its head says it.

@@ -214,6 +214,24 @@ fn s16_5_a_client_that_leaves_after_a_malformed_request_is_noticed() {
 }
 
 #[test]
+fn s16_3_an_upload_whose_client_has_left_reaches_no_dyno() {
+    let (sender, connections) = mpsc::channel();
+    let port = dyno(move |_| sender.send(()).unwrap());
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Starting)]);
+    let mut client = router.connect();
+    client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n").unwrap();
+    client.write_all(&[b'x'; 50_000]).unwrap();
+    router.until("the request waits", |router| router.exchanges.len() == 1);
+
+    drop(client);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    assert_eq!(router.log_when(1), ["POST /a 499 H27 Client Request Interrupted"]);
+    assert!(connections.try_recv().is_err());
+}
+
+#[test]
 fn s16_3_a_tunnel_whose_client_has_closed_does_not_stay_for_ever() {
     let port = dyno(|mut socket| {
         read_until(&mut socket, "\r\n\r\n");
