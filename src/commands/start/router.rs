@@ -65,7 +65,7 @@ fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
 }
 
 /// The loopback addresses and the others. Those that an unspecified address contains are left out: `0.0.0.0` contains all of
-/// IPv4, and `::` all of IPv6. Whoever asks for `::` also means IPv4.
+/// IPv4, and `::` all of IPv6. A user who asks for `::` also means IPv4.
 fn addresses(others: &[IpAddr]) -> Vec<IpAddr> {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     if others.contains(&v6) {

@@ -52,6 +52,42 @@ fn s16_3_a_client_that_leaves_while_it_waits_reaches_no_dyno() {
 }
 
 #[test]
+fn s16_3_a_request_that_is_lost_late_waits_for_the_next_run() {
+    let (go, orders) = mpsc::channel::<()>();
+    let (came, coming) = mpsc::channel();
+    let orders = Mutex::new(orders);
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        came.send(()).unwrap();
+        orders.lock().unwrap().recv().unwrap();
+    });
+    let next = dyno(says("hi"));
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+    coming.recv().unwrap();
+    router.publish(vec![web(1, 1, port, LifeStage::Backoff)]);
+    let (sender, passed) = mpsc::channel();
+    router.ask(|router| {
+        let hold = router.rules.hold;
+        tokio::task::spawn_local(async move {
+            tokio::time::pause();
+            tokio::time::advance(2 * hold).await;
+            tokio::time::resume();
+            sender.send(()).unwrap();
+        });
+    });
+    passed.recv().unwrap();
+
+    go.send(()).unwrap();
+    router.until("the request waits or is over", |router| router.has_waiting() || router.exchanges.len() == 0);
+    router.publish(vec![web(1, 2, next, LifeStage::Up)]);
+
+    read_until(&mut client, "\r\n\r\nhi");
+}
+
+#[test]
 fn s16_3_a_stop_waits_until_the_requests_of_the_dyno_are_answered() {
     let (go, orders) = mpsc::channel();
     let (came, coming) = mpsc::channel();
