@@ -54,6 +54,7 @@ fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
         "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
         "GET /\r\n\r\n",
+        "GET http:///x HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\nHost: localhost\n\n",
         "\x16\x03\x01\x02\x00\x01",
     ] {
@@ -62,9 +63,9 @@ fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
         statuses.push(read_until(&mut client, "\r\n\r\n").get(9..12).unwrap().to_owned());
     }
 
-    assert_eq!(statuses, ["400", "400", "421", "421", "421", "405", "417", "400", "400", "400"]);
+    assert_eq!(statuses, ["400", "400", "421", "421", "421", "405", "417", "400", "400", "400", "400"]);
     assert!(connections.try_recv().is_err());
-    assert_eq!(router.log_when(10).len(), 10);
+    assert_eq!(router.log_when(11).len(), 11);
 }
 
 #[test]
