@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
@@ -21,10 +21,12 @@ use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
-    is_idempotent, route, wants_json,
+    AnswerFault, Backend, BackendState, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget,
+    RouterEntry, is_idempotent, route, wants_json,
 };
 
+/// How long the news may take that a dyno has exited.
+const NEWS_WITHIN: Duration = Duration::from_millis(250);
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -115,7 +117,7 @@ impl Router {
         let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
         let mut input = ChoiceInput { since: self.time(open.began), ..ChoiceInput::default() };
         loop {
-            let reached = self.reach(&mut input, routed, open, client).await?;
+            let reached = self.reach(&mut input, routed, open, client, copied.is_some()).await?;
             let (is_new, backend) = (reached.is_new, reached.backend.clone());
             if routed.takes_interim {
                 client.interim.pass_from(&mut request);
@@ -131,7 +133,10 @@ impl Router {
                 }
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
-                    let again = copied.take().filter(|_| !open.client_failed.get()).ok_or(code)?;
+                    let Some(again) = copied.take().filter(|_| !open.client_failed.get()) else {
+                        self.learn_end(backend.run).await;
+                        return Err(code);
+                    };
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
@@ -142,6 +147,21 @@ impl Router {
         }
     }
 
+    /// Waits a moment for the news that a dyno which has lost a request has exited, so that the page says so.
+    async fn learn_end(&self, run: u64) {
+        let is_up = || {
+            let backends = self.backends.borrow();
+            let mut all = backends.values().flat_map(|backends| &backends.0);
+            all.any(|backend| backend.run == run && backend.state == BackendState::Up)
+        };
+        let ends = async {
+            while is_up() {
+                self.changed.notified().await;
+            }
+        };
+        let _ = timeout(NEWS_WITHIN, ends).await;
+    }
+
     /// Waits for a dyno that accepts a connection.
     async fn reach(
         &self,
@@ -149,6 +169,7 @@ impl Router {
         routed: &mut Routed,
         open: &OpenExchange,
         client: &ClientConnection,
+        is_resent: bool,
     ) -> Result<Reached, HCode> {
         loop {
             let changed = self.changed.notified();
@@ -176,7 +197,7 @@ impl Router {
             // From now on a stop waits for the request.
             let busy = self.drains.occupy(RunId(backend.run));
             open.try_dyno(&backend);
-            if let Some(connection) = self.pool.take(RunId(backend.run)) {
+            if let Some(connection) = self.pool.take(RunId(backend.run), is_resent) {
                 return Ok(Reached { connection, busy, backend, is_new: false });
             }
             match self.pool.dial(RunId(backend.run), backend.port).await {
@@ -257,7 +278,7 @@ impl Router {
     fn pass_on(
         self: &Rc<Self>,
         answer: Response<Incoming>,
-        reached: Reached,
+        mut reached: Reached,
         routed: &Routed,
         open: OpenExchange,
         client: &Rc<ClientConnection>,
@@ -265,6 +286,7 @@ impl Router {
     ) -> Response<AnswerBody> {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        reached.connection.learn(&head.headers);
         if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
             return self.refuse(&open, code, &routed.target, wants_json);
         }
