@@ -54,7 +54,9 @@ impl<T: Timed> Roster<T> {
     /// Does something with all, which may remove some.
     pub(super) fn each(&self, act: impl Fn(&T)) {
         let members = self.0.borrow().clone();
-        members.iter().for_each(|member| act(member));
+        for member in &members {
+            act(member);
+        }
     }
 
     /// Reviews all, and returns when the next one is due.

@@ -34,7 +34,7 @@ fn unread_answer(router: &TestRouter) -> TcpStream {
 fn large(mut socket: TcpStream) {
     read_until(&mut socket, "\r\n\r\n");
     socket.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").as_bytes()).unwrap();
-    socket.write_all(&[b'x'; LARGE]).unwrap();
+    socket.write_all("x".repeat(LARGE).as_bytes()).unwrap();
     has_next(&socket);
 }
 
@@ -221,7 +221,7 @@ fn s16_3_an_upload_whose_client_has_left_reaches_no_dyno() {
     router.publish(vec![web(1, 1, port, LifeStage::Starting)]);
     let mut client = router.connect();
     client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n").unwrap();
-    client.write_all(&[b'x'; 50_000]).unwrap();
+    client.write_all("x".repeat(50_000).as_bytes()).unwrap();
     router.until("the request waits", |router| router.exchanges.len() == 1);
 
     drop(client);
@@ -258,7 +258,7 @@ fn s16_5_all_bytes_that_a_dyno_has_sent_before_its_end_reach_a_slow_client() {
     let port = dyno(|mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n").unwrap();
-        socket.write_all(&[b'x'; LARGE]).unwrap();
+        socket.write_all("x".repeat(LARGE).as_bytes()).unwrap();
     });
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
