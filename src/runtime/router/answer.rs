@@ -137,6 +137,10 @@ impl Router {
                         self.learn_end(backend.run).await;
                         return Err(code);
                     };
+                    // A new connection is lost because the dyno exits, and it may accept others until it has.
+                    if is_new {
+                        self.learn_end(backend.run).await;
+                    }
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
