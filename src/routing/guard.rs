@@ -118,7 +118,9 @@ impl RequestGuard {
     /// Whether a head has begun that is not complete.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        matches!(self.part, GuardedPart::Head(_)) && !self.is_between_requests()
+        // Empty lines before the first line of a request are no part of it.
+        let is_line = !self.line.is_empty() && self.line != b"\r";
+        matches!(&self.part, GuardedPart::Head(head) if head.has_request_line() || is_line)
     }
 
     /// Whether a body has begun that is not complete: the client has to send more.

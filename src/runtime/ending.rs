@@ -135,7 +135,9 @@ impl Runtime {
             self.link.guardian.sweep_in_its_place().into_iter().map(|survivor| survivor.description).collect()
         };
         if let Some(router) = &self.router {
-            router.finish().await;
+            let began = Instant::now();
+            let signals = &mut self.signals;
+            router.finish(async { while !gives_up(signals.next().await, began.elapsed()) {} }).await;
         }
         let unwritten_bytes = self.flush().await;
         // Those that `flush` has not reached.

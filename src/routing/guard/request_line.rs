@@ -1,5 +1,6 @@
 //! The first line of a request (RFC 9112, section 3).
 
+use http::Uri;
 use memchr::memchr;
 
 use crate::routing::Rejection;
@@ -52,6 +53,10 @@ fn check_target(method: &[u8], target: &[u8]) -> Result<(), Rejection> {
     // The HTTP library takes the bytes of UTF-8, which some programs send as they are.
     if let Err(error) = std::str::from_utf8(target) {
         return Err(Rejection::TargetCharacter(target.get(error.valid_up_to()).copied().unwrap_or_default()));
+    }
+    // Such as one without a host, which the HTTP library would answer without a word in the log.
+    if is_absolute && Uri::try_from(target).is_err() {
+        return Err(Rejection::Target);
     }
     Ok(())
 }

@@ -115,7 +115,7 @@ fn s16_6_a_target_is_a_path_a_url_or_an_asterisk() {
         assert_eq!(ours(&line(target)), (1, None), "{target}");
     }
     assert_eq!(ours("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), (1, None));
-    for target in ["*", "a", "a:80", "https://a/", "ftp://a/", "?a", "#a"] {
+    for target in ["*", "a", "a:80", "https://a/", "ftp://a/", "?a", "#a", "http:///x"] {
         assert_refused(&line(target), Rejection::Target);
     }
     for (target, character) in [

@@ -1,10 +1,10 @@
 //! The head of an answer.
 
 use http::header::{self, HeaderValue};
-use http::{StatusCode, Version, response};
+use http::{HeaderMap, StatusCode, Version, response};
 
 use super::RequestRules;
-use crate::routing::header_lists::{append_element, has_element, merge_content_length, remove_hop_by_hop};
+use crate::routing::header_lists::{append_element, elements, has_element, merge_content_length, remove_hop_by_hop};
 use crate::routing::{AnswerFault, HCode};
 
 /// The longest header that the platform passes on.
@@ -26,6 +26,9 @@ impl RequestRules {
             check_limits(head).map_err(HCode::H25)?;
         }
         if head.headers.contains_key(header::TRANSFER_ENCODING) {
+            if !is_only_chunked(&head.headers) {
+                return Err(HCode::H17);
+            }
             head.headers.remove(header::CONTENT_LENGTH);
         } else if !merge_content_length(&mut head.headers) {
             return Err(HCode::H25(AnswerFault::ContentLength));
@@ -45,6 +48,12 @@ impl RequestRules {
         head.version = Version::HTTP_11;
         Ok(())
     }
+}
+
+/// The client would get any other coding without its name.
+fn is_only_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = elements(headers, &header::TRANSFER_ENCODING);
+    codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) && codings.next().is_none()
 }
 
 fn check_limits(head: &response::Parts) -> Result<(), AnswerFault> {

@@ -335,6 +335,8 @@ fn s16_5_an_answer_with_two_lengths_is_h25() {
     let same = [("Content-Length", "5"), ("Content-Length", "5")];
     assert_eq!(answered(200, &same, false), Ok(pairs(&[("content-length", "5")])));
     assert_eq!(answered(200, &[("Content-Length", "5"), ("Transfer-Encoding", "chunked")], false), Ok(Vec::new()));
+    // Its bytes would reach the client without the name of the coding.
+    assert_eq!(answered(200, &[("Transfer-Encoding", "gzip, chunked")], false), Err(HCode::H17));
 }
 
 #[test]

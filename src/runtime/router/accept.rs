@@ -1,6 +1,7 @@
 //! Accepts clients, as many as the system has room for, and carries each connection to its end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::super::client_socket::discard_rest;
@@ -27,8 +28,10 @@ const OTHER_FILES: u64 = 256;
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// How long a client may take to read a refusal, and to close the connection after an answer.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
-/// What hyper may buffer of a client. The guard refuses longer heads, with the right error.
+/// What hyper may buffer of a client at least.
 const LEAST_BUFFER: usize = 400 << 10;
+/// How much more than a head hyper may buffer, so that the guard refuses a longer one first, with the right error.
+const BESIDES_HEAD: usize = 16 << 10;
 
 /// A client that is counted. Dropping it makes room for another.
 struct Seated {
@@ -39,6 +42,8 @@ struct Seated {
 impl Drop for Seated {
     fn drop(&mut self) {
         self.router.clients.remove(&self.client);
+        // It has the client, so neither would ever be dropped.
+        drop(self.client.tunnel.take());
         self.router.has_room.notify_waiters();
     }
 }
@@ -47,24 +52,21 @@ impl Router {
     /// Accepts clients, for ever.
     pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
         let most = most_clients();
-        let mut connections = JoinSet::new();
         loop {
             let has_room = self.has_room.notified();
             if self.clients.len() >= most {
                 has_room.await;
                 continue;
             }
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, address)) => {
-                        let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
-                        connections.spawn_local(Rc::clone(&self).serve(arrival));
-                        // Requests that have arrived are read before more clients are accepted.
-                        yield_now().await;
-                    }
-                    Err(_) => sleep(AFTER_REFUSAL).await,
-                },
-                Some(_) = connections.join_next() => {}
+            match listener.accept().await {
+                Ok((socket, address)) => {
+                    let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
+                    self.connections.borrow_mut().spawn_local(Rc::clone(&self).serve(arrival));
+                    self.has_client.notify_one();
+                    // Requests that have arrived are read before more clients are accepted.
+                    yield_now().await;
+                }
+                Err(_) => sleep(AFTER_REFUSAL).await,
             }
         }
     }
@@ -84,11 +86,17 @@ impl Router {
         socket.set_nonblocking(true)?;
         let (address, front_door) = (socket.peer_addr()?, Some(socket.local_addr()?.port()));
         let arrival = ArrivedClient { socket: TcpStream::from_std(socket)?, address, first, front_door };
-        let mut tasks = self.tasks.borrow_mut();
-        // Those that have ended.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_local(Rc::clone(self).serve(arrival));
+        self.connections.borrow_mut().spawn_local(Rc::clone(self).serve(arrival));
+        self.has_client.notify_one();
         Ok(())
+    }
+
+    /// Frees the memory of connections that are over, for ever.
+    pub(super) async fn forget_ended(self: Rc<Self>) {
+        loop {
+            while poll_fn(|cx| self.connections.borrow_mut().poll_join_next(cx)).await.is_some() {}
+            self.has_client.notified().await;
+        }
     }
 
     async fn serve(self: Rc<Self>, arrival: ArrivedClient) {
@@ -99,7 +107,10 @@ impl Router {
         self.clients.add(&client);
         self.deadline.arm(tokio::time::Instant::now() + IDLE_FOR);
         let seated = Seated { router: Rc::clone(&self), client: Rc::clone(&client) };
-        if let Some(end) = self.carry(&client).await {
+        let end = self.carry(&client).await;
+        // A tunnel that has not begun is over.
+        drop(client.tunnel.take());
+        if let Some(end) = end {
             self.end(&client, end).await;
         } else if client.has_unread.get() {
             let _ = timeout(LEAVES_WITHIN, discard_rest(&client.socket)).await;
@@ -117,7 +128,7 @@ impl Router {
         let limits = self.head_limits();
         let connection = http1::Builder::new()
             .max_headers(limits.headers())
-            .max_buf_size(LEAST_BUFFER.max(2 * limits.head_bytes()))
+            .max_buf_size(LEAST_BUFFER.max(limits.head_bytes() + BESIDES_HEAD))
             .serve_connection(ClientIo::new(Rc::clone(client)), service)
             .without_shutdown();
         let finished = {
@@ -129,7 +140,13 @@ impl Router {
                 end = client.ended() => return Some(end),
             }
         };
-        // With an error, the client has gone.
+        if let Err(error) = &finished
+            && error.is_parse()
+        {
+            // hyper has answered it.
+            self.note_unserved(client, 400, 0);
+        }
+        // With another error, the client has gone.
         let parts = finished.ok()?;
         let tunnel = client.tunnel.take()?;
         // A copy, so that the buffer of hyper is free.
@@ -148,15 +165,18 @@ impl Router {
     /// Ends a connection.
     async fn end(&self, client: &ClientConnection, end: ClientEnd) {
         let answer = match end {
-            // Its end would look like a part of the answer.
+            // It would look like a part of the answer before.
+            ClientEnd::Refused(_) | ClientEnd::SlowHead if client.has_unwritten() => return,
             ClientEnd::Refused(_) if client.is_answering.get() && client.body_fault().is_some() => return,
             ClientEnd::Refused(rejection) => self.rejected(client, rejection),
             ClientEnd::SlowHead => {
+                self.note_unserved(client, 408, 0);
                 b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()
             }
             ClientEnd::Idle | ClientEnd::Cut => return,
         };
         let leave = async {
+            let _ = client.end_interim().await;
             let _ = write_all(&client.socket, &answer).await;
             discard_rest(&client.socket).await;
         };

@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
 use tokio::sync::oneshot;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
@@ -20,9 +21,14 @@ use super::request_body::RequestBody;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
-    AnswerFault, Backend, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget, RouterEntry,
-    handed_over_route, is_idempotent, route, wants_json,
+    AnswerFault, Backend, BackendState, Choice, ChoiceInput, HCode, Prepared, Rejection, RequestStage, RouteTarget,
+    RouterEntry, handed_over_route, is_idempotent, route, wants_json,
 };
+
+/// How long the news may take that a dyno has exited.
+const NEWS_WITHIN: Duration = Duration::from_millis(250);
+/// The pause after we could not make a connection.
+const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
 /// What is sent again if a dyno has lost it.
 struct Copied {
@@ -43,6 +49,7 @@ struct Routed {
 struct Reached {
     connection: DynoConnection,
     busy: Busy,
+    backend: Backend,
     is_new: bool,
 }
 
@@ -63,9 +70,9 @@ impl Router {
         request: Request<Incoming>,
         client: &Rc<ClientConnection>,
     ) -> Response<AnswerBody> {
-        self.log.room().await;
         let (mut head, body) = request.into_parts();
         let open = OpenExchange::begin(self, client, entry(&head));
+        self.log.room().await;
         client.has_unread.set(!body.is_end_stream());
         let mut routed = match self.prepare(&mut head, client) {
             Ok(routed) => routed,
@@ -125,34 +132,64 @@ impl Router {
         let mut request = Request::from_parts(head, RequestBody::new(body, Rc::clone(open)));
         let mut input = ChoiceInput { since: self.time(open.began), ..ChoiceInput::default() };
         loop {
-            let reached = self.reach(&mut input, routed, open).await?;
-            let is_new = reached.is_new;
+            let reached = self.reach(&mut input, routed, open, client, copied.is_some()).await?;
+            let (is_new, backend) = (reached.is_new, reached.backend.clone());
             if routed.takes_interim {
                 client.interim.pass_from(&mut request);
             }
             match self.send(request, reached, routed, open, client).await {
                 Ok(answered) => return Ok(answered),
-                Err(FailedTry::Unsent(unsent)) if !is_new => request = *unsent,
-                // It has accepted the connection only to close it.
                 Err(FailedTry::Unsent(unsent)) => {
-                    let Some(_) = copied.take() else { return Err(HCode::H13) };
                     request = *unsent;
+                    // It has accepted the connection only to close it.
+                    if is_new {
+                        self.note_refusal(&backend, io::ErrorKind::ConnectionReset, &mut input);
+                    }
                 }
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
-                    let again = copied.take().filter(|_| !open.client_failed.get()).ok_or(code)?;
+                    let Some(again) = copied.take().filter(|_| !open.client_failed.get()) else {
+                        self.learn_end(backend.run).await;
+                        return Err(code);
+                    };
+                    // A new connection is lost because the dyno exits, and it may accept others until it has.
+                    if is_new {
+                        self.learn_end(backend.run).await;
+                    }
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
+                    input.begin_again(self.now());
                 }
             }
             open.enter(RequestStage::Choosing);
-            input.begin_again(self.now());
         }
     }
 
+    /// Waits a moment for the news that a dyno which has lost a request has exited, so that the page says so.
+    async fn learn_end(&self, run: u64) {
+        let is_up = || {
+            let backends = self.backends.borrow();
+            let mut all = backends.values().flat_map(|backends| &backends.0);
+            all.any(|backend| backend.run == run && backend.state == BackendState::Up)
+        };
+        let ends = async {
+            while is_up() {
+                self.changed.notified().await;
+            }
+        };
+        let _ = timeout(NEWS_WITHIN, ends).await;
+    }
+
     /// Waits for a dyno that accepts a connection.
-    async fn reach(&self, input: &mut ChoiceInput, routed: &mut Routed, open: &OpenExchange) -> Result<Reached, HCode> {
+    async fn reach(
+        &self,
+        input: &mut ChoiceInput,
+        routed: &mut Routed,
+        open: &OpenExchange,
+        client: &ClientConnection,
+        is_resent: bool,
+    ) -> Result<Reached, HCode> {
         loop {
             let changed = self.changed.notified();
             if self.is_for_web(&routed.target, input) {
@@ -173,29 +210,39 @@ impl Router {
                     continue;
                 }
             };
+            if client.has_left().await {
+                return Err(HCode::H27);
+            }
             // From now on a stop waits for the request.
             let busy = self.drains.occupy(RunId(backend.run));
             open.try_dyno(&backend);
-            if let Some(connection) = self.pool.take(RunId(backend.run)) {
-                return Ok(Reached { connection, busy, is_new: false });
+            if let Some(connection) = self.pool.take(RunId(backend.run), is_resent) {
+                return Ok(Reached { connection, busy, backend, is_new: false });
             }
             match self.pool.dial(RunId(backend.run), backend.port).await {
                 Ok(connection) => {
                     self.quarantine.borrow_mut().accepted(backend.run);
                     self.served.borrow_mut().accepted(&backend.dyno.process_type);
-                    return Ok(Reached { connection, busy, is_new: true });
+                    return Ok(Reached { connection, busy, backend, is_new: true });
                 }
-                Err(error) => self.note_refusal(&backend, &error, input),
+                Err(error) if is_of_dyno(error.kind()) => self.note_refusal(&backend, error.kind(), input),
+                Err(_) if self.now() >= input.since + self.rules.hold => return Err(HCode::H99),
+                // We have no files or ports left: the kept connections have some.
+                Err(_) => {
+                    self.pool.keep_only(|_| false);
+                    drop(busy);
+                    sleep(AFTER_SHORTAGE).await;
+                }
             }
         }
     }
 
-    fn note_refusal(&self, backend: &Backend, error: &io::Error, input: &mut ChoiceInput) {
+    fn note_refusal(&self, backend: &Backend, error: io::ErrorKind, input: &mut ChoiceInput) {
         let now = self.now();
         self.quarantine.borrow_mut().refused(backend.run, now);
         input.tried.push(backend.run);
         input.last_try = now;
-        input.was_refused = error.kind() != io::ErrorKind::TimedOut;
+        input.was_refused = error != io::ErrorKind::TimedOut;
     }
 
     /// Sends the request and waits until the answer begins.
@@ -250,7 +297,7 @@ impl Router {
     fn pass_on(
         self: &Rc<Self>,
         answer: Response<Incoming>,
-        reached: Reached,
+        mut reached: Reached,
         routed: &Routed,
         open: OpenExchange,
         client: &Rc<ClientConnection>,
@@ -258,6 +305,7 @@ impl Router {
     ) -> Response<AnswerBody> {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        reached.connection.learn(&head.headers);
         if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
             return self.refuse(&open, code, &routed.target, wants_json);
         }
@@ -273,8 +321,17 @@ impl Router {
         let is_events = is_event_stream(&head.headers);
         let lease = DynoLease::new(self, connection);
         let busy = (!is_events).then_some(busy);
-        Response::from_parts(head, AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease) }))
+        Response::from_parts(
+            head,
+            AnswerBody::Dyno(DynoAnswer { inner, open, busy, lease: Some(lease), is_broken: false }),
+        )
     }
+}
+
+/// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
+fn is_of_dyno(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
+    matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }
 
 /// What the log says about a request, as far as its head says it.

@@ -26,6 +26,8 @@ pub(super) struct DynoAnswer {
     /// Not there for an answer that a stop does not wait for.
     pub(super) busy: Option<Busy>,
     pub(super) lease: Option<DynoLease>,
+    /// The dyno has gone. The client still gets what has come before.
+    pub(super) is_broken: bool,
 }
 
 /// The answer ends before it is complete, and so does the connection.
@@ -42,6 +44,10 @@ impl std::error::Error for CutShort {}
 
 impl DynoAnswer {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if self.is_broken {
+            ready!(self.open.poll_client_flushed(cx));
+            return Poll::Ready(Some(Err(self.fail(HCode::H18))));
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         self.open.waits_for_dyno.set(polled.is_pending());
         match ready!(polled) {
@@ -55,7 +61,13 @@ impl DynoAnswer {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(_)) => Poll::Ready(Some(Err(self.fail(HCode::H18)))),
+            Some(Err(_)) => {
+                self.busy = None;
+                self.is_broken = true;
+                // hyper writes what it has before it asks again, because nothing comes now.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             None => {
                 self.complete();
                 Poll::Ready(None)

@@ -5,12 +5,17 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::deadlines::Timed;
@@ -62,6 +67,10 @@ pub(super) struct ClientConnection {
     pub(super) is_answering: Cell<bool>,
     /// How many bytes of the first line of an answer were written around hyper.
     restated: Cell<usize>,
+    /// When it took some bytes of an answer last.
+    wrote: Cell<Instant>,
+    /// Waits until hyper has written everything.
+    flushed: RefCell<Option<Waker>>,
     /// The end of a request may have been left unread.
     pub(super) has_unread: Cell<bool>,
 }
@@ -109,6 +118,8 @@ impl ClientConnection {
             tunnel: RefCell::default(),
             is_answering: Cell::default(),
             restated: Cell::default(),
+            wrote: Cell::new(Instant::now()),
+            flushed: RefCell::default(),
             has_unread: Cell::default(),
         }
     }
@@ -142,12 +153,12 @@ impl ClientConnection {
 
     /// Shows bytes to the guard. Returns how many of them hyper gets.
     pub(super) fn check(&self, bytes: &[u8]) -> usize {
+        let Guarded { good, refusal } = self.guard.borrow_mut().feed(bytes);
         if let ClientStage::Idle(_) = self.stage.get()
             && !bytes.is_empty()
         {
-            self.stage.set(ClientStage::Head(Instant::now()));
+            self.await_request();
         }
-        let Guarded { good, refusal } = self.guard.borrow_mut().feed(bytes);
         if refusal.is_some() {
             self.refusal.set(refusal);
             self.ending.notify_one();
@@ -162,19 +173,30 @@ impl ClientConnection {
     /// A request has begun.
     pub(super) fn begin(&self) {
         self.requests.set(self.requests.get() + 1);
-        self.stage.set(ClientStage::Busy);
+        self.enter(ClientStage::Busy);
         self.is_answering.set(false);
         self.restated.set(0);
     }
 
     /// The answer is complete.
     pub(super) fn end(&self) {
-        let now = Instant::now();
-        let has_next = self.guard.borrow().is_in_head();
-        self.stage.set(if has_next { ClientStage::Head(now) } else { ClientStage::Idle(now) });
+        self.await_request();
         if self.is_refused() {
             self.ending.notify_one();
         }
+    }
+
+    /// No request is being answered. The end of the last one may still be on its way, after an early answer.
+    fn await_request(&self) {
+        let now = Instant::now();
+        let has_begun = self.guard.borrow().is_in_head();
+        self.enter(if has_begun { ClientStage::Head(now) } else { ClientStage::Idle(now) });
+    }
+
+    fn enter(&self, stage: ClientStage) {
+        self.stage.set(stage);
+        // What was too late for the stage before.
+        self.late.set(self.late.get().filter(|end| *end == ClientEnd::Cut));
     }
 
     /// Whether it has not taken all of an answer.
@@ -203,8 +225,42 @@ impl ClientConnection {
             if let Some(end) = self.end_now() {
                 return end;
             }
-            self.ending.notified().await;
+            if self.is_refused() {
+                tokio::select! {
+                    () = self.ending.notified() => {}
+                    () = self.closes() => return ClientEnd::Cut,
+                }
+            } else {
+                self.ending.notified().await;
+            }
         }
+    }
+
+    /// Waits until it has closed its end, which hyper does not see after a refusal. Discards what it still sends.
+    async fn closes(&self) {
+        while self.socket.readable().await.is_ok() {
+            match self.scratch.with(usize::MAX, |bytes| self.socket.try_read(bytes)) {
+                Ok(1..) => yield_now().await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether it has closed its end. hyper does not see that while it waits to pass on a body.
+    pub(super) async fn has_left(&self) -> bool {
+        let mut ready = pin!(self.socket.ready(Interest::READABLE));
+        poll_fn(|cx| {
+            let now = ready.as_mut().poll(cx);
+            Poll::Ready(matches!(now, Poll::Ready(Ok(ready)) if ready.is_read_closed()))
+        })
+        .await
+    }
+
+    /// Whether bytes have come that were not read yet.
+    fn has_unseen(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        matches!(recv(self.socket.as_raw_fd(), &mut [0], flags), Ok(1..))
     }
 
     /// Ends the connection at once.
@@ -264,7 +320,10 @@ impl ClientConnection {
         loop {
             match write(&self.socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
+                written => {
+                    self.wrote.set(Instant::now());
+                    return Poll::Ready(written);
+                }
             }
             ready!(self.socket.poll_write_ready(cx))?;
         }
@@ -272,14 +331,32 @@ impl ClientConnection {
 
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.interim.is_hyper_flushed() {
-            if let ClientStage::Idle(_) = self.stage.get() {
-                self.stage.set(ClientStage::Idle(Instant::now()));
+            if self.stage.get() != ClientStage::Busy {
+                self.await_request();
             }
             if self.is_refused() {
                 self.ending.notify_one();
             }
         }
-        self.interim.poll_after(&self.socket, cx)
+        let flushed = self.interim.poll_after(&self.socket, cx);
+        if let Some(waiting) = self.flushed.take() {
+            waiting.wake();
+        }
+        flushed
+    }
+
+    /// Ready when hyper has written everything that it had.
+    pub(super) fn poll_flushed(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.has_unwritten() {
+            *self.flushed.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes what is left of interim answers, so that another answer can follow.
+    pub(super) async fn end_interim(&self) -> io::Result<()> {
+        poll_fn(|cx| self.interim.poll_after(&self.socket, cx)).await
     }
 }
 
@@ -287,8 +364,11 @@ impl Timed for ClientConnection {
     fn review(&self, now: Instant) -> Option<Instant> {
         let (until, end) = match self.stage.get() {
             ClientStage::Busy => return None,
-            // It still reads the last answer.
-            ClientStage::Idle(_) if !self.interim.is_hyper_flushed() => return Some(now + IDLE_FOR),
+            // It still reads the last answer, or has stopped.
+            ClientStage::Idle(_) | ClientStage::Head(_) if self.has_unwritten() => {
+                (self.wrote.get() + IDLE_FOR, ClientEnd::Idle)
+            }
+            ClientStage::Idle(_) if self.has_unseen() => return Some(now + HEAD_WITHIN),
             ClientStage::Idle(since) => (since + IDLE_FOR, ClientEnd::Idle),
             ClientStage::Head(since) => (since + HEAD_WITHIN, ClientEnd::SlowHead),
         };
@@ -297,7 +377,8 @@ impl Timed for ClientConnection {
         }
         self.late.set(Some(end));
         self.ending.notify_one();
-        None
+        // It may be not too late after all.
+        Some(now + IDLE_FOR)
     }
 
     fn seat(&self) -> &Cell<usize> {

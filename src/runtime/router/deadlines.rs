@@ -51,6 +51,14 @@ impl<T: Timed> Roster<T> {
         self.0.borrow().iter().any(|member| is_meant(member))
     }
 
+    /// Does something with all, which may remove some.
+    pub(super) fn each(&self, act: impl Fn(&T)) {
+        let members = self.0.borrow().clone();
+        for member in &members {
+            act(member);
+        }
+    }
+
     /// Reviews all, and returns when the next one is due.
     pub(super) fn review(&self, now: Instant) -> Option<Instant> {
         // A review may remove members.

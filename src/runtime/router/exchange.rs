@@ -90,6 +90,10 @@ impl Exchange {
     pub(super) fn enter(&self, stage: RequestStage) {
         let mut clock = self.clock.get();
         clock.enter(stage, self.router.now());
+        if stage == RequestStage::Answering {
+            // The answer came just in time.
+            self.cut.set(None);
+        }
         self.clock.set(clock);
         self.client.is_answering.set(stage == RequestStage::Answering);
         self.router.deadline.arm(Instant::now() + LOOKED_AT_WITHIN);
@@ -186,6 +190,21 @@ impl Exchange {
             }
             RequestStage::Answering => self.client.cut(),
         }
+    }
+
+    /// The run has ended, and the dynos with it.
+    pub(super) fn end_with_run(&self) {
+        let is_tunnel = self.entry.borrow().status == Some(101);
+        self.finish(match self.stage() {
+            RequestStage::Choosing => Some(HCode::H14),
+            RequestStage::Sending | RequestStage::Awaiting => Some(HCode::H13),
+            RequestStage::Answering => (!is_tunnel).then_some(HCode::H18),
+        });
+    }
+
+    /// Ready when the client has got everything that the dyno has sent.
+    pub(super) fn poll_client_flushed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.client.poll_flushed(cx)
     }
 
     /// Ready when the request has to end before its answer has begun.

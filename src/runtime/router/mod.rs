@@ -104,6 +104,11 @@ pub(super) struct Router {
     archive: Option<LogArchive>,
     began: Instant,
     random: (RandomState, Cell<u64>),
+    /// What listens for clients.
+    accepting: RefCell<JoinSet<()>>,
+    connections: RefCell<JoinSet<()>>,
+    /// A connection has begun.
+    has_client: Notify,
     tasks: RefCell<JoinSet<()>>,
 }
 
@@ -140,16 +145,21 @@ impl Router {
             archive,
             began: Instant::now(),
             random: (RandomState::new(), Cell::default()),
+            accepting: RefCell::default(),
+            connections: RefCell::default(),
+            has_client: Notify::new(),
             tasks: RefCell::default(),
         });
-        let mut tasks = JoinSet::new();
+        let (mut accepting, mut tasks) = (JoinSet::new(), JoinSet::new());
         for listener in listeners {
             listener.set_nonblocking(true)?;
-            tasks.spawn_local(Rc::clone(&router).accept(TcpListener::from_std(listener)?));
+            accepting.spawn_local(Rc::clone(&router).accept(TcpListener::from_std(listener)?));
         }
         let (logging, timing) = (Rc::clone(&router), Rc::clone(&router));
         tasks.spawn_local(async move { logging.log.carry().await });
         tasks.spawn_local(async move { timing.deadline.keep(|now| timing.review(now)).await });
+        accepting.spawn_local(Rc::clone(&router).forget_ended());
+        *router.accepting.borrow_mut() = accepting;
         *router.tasks.borrow_mut() = tasks;
         Ok(router)
     }
@@ -196,15 +206,23 @@ impl Router {
         }
     }
 
-    /// Waits a moment for answers that clients are still reading, then closes all connections.
-    pub(super) async fn finish(&self) {
+    /// Waits a moment for answers that clients are still reading, but not longer than for `gives_up`, then closes all
+    /// connections.
+    pub(super) async fn finish(&self, gives_up: impl Future<Output = ()>) {
+        take_tasks(&self.accepting).shutdown().await;
         let all_answered = async {
             while self.exchanges.len() > 0 || self.clients.any(ClientConnection::has_unwritten) {
                 sleep(LOOK_AGAIN).await;
             }
         };
-        let _ = timeout(ENDS_WITHIN, all_answered).await;
-        self.tasks.borrow_mut().abort_all();
+        tokio::select! {
+            _ = timeout(ENDS_WITHIN, all_answered) => {}
+            () = gives_up => {}
+        }
+        // First, because a connection that is closed looks like one whose client has gone.
+        self.exchanges.each(Exchange::end_with_run);
+        take_tasks(&self.connections).shutdown().await;
+        take_tasks(&self.tasks).shutdown().await;
         self.log.flush();
     }
 
@@ -264,6 +282,10 @@ impl Router {
     fn write(&self, entry: &RouterEntry) {
         self.log.line(&if self.rules.writes_platform_lines { entry.platform() } else { entry.text() });
     }
+}
+
+fn take_tasks(tasks: &RefCell<JoinSet<()>>) -> JoinSet<()> {
+    std::mem::take(&mut *tasks.borrow_mut())
 }
 
 /// A request that waits for a dyno.

@@ -58,12 +58,9 @@ impl Router {
     /// The answer to bytes that hyper never gets, and the line about them.
     pub(super) fn rejected(&self, client: &ClientConnection, rejection: Rejection) -> Vec<u8> {
         let page = ErrorPage::of_rejection(rejection, &self.rules).html();
-        let (method, path) = client.refused_request();
-        let (status, bytes) = (Some(rejection.status()), Some(page.len() as u64));
-        let fwd = client.address.ip().to_canonical().to_string();
         // A request whose body is malformed has its own line.
         if client.body_fault().is_none() {
-            self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
+            self.note_unserved(client, rejection.status(), page.len());
         }
         let (status, reason, length) = (rejection.status(), rejection.reason(), page.len());
         let allow = rejection.allow().map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
@@ -71,6 +68,14 @@ impl Router {
             "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\n{allow}content-length: {length}\r\nconnection: close\r\n\r\n"
         );
         [head, page].concat().into_bytes()
+    }
+
+    /// Writes the line of a request that hyper never gets, or refuses. `bytes`: those of the answer's body.
+    pub(super) fn note_unserved(&self, client: &ClientConnection, status: u16, bytes: usize) {
+        let (method, path) = client.refused_request();
+        let (status, bytes) = (Some(status), Some(bytes as u64));
+        let fwd = client.address.ip().to_canonical().to_string();
+        self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
     }
 }
 

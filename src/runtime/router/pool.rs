@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -22,8 +23,14 @@ use crate::model::RunId;
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// How long a connection is kept for which there is no request. The platform's number.
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
+/// For how long after its last request a dyno surely keeps a connection.
+const SURELY_KEPT: Duration = Duration::from_secs(1);
 /// The most connections that are kept for one dyno while no request needs them.
 const MOST_IDLE: usize = 64;
+/// The same for all dynos.
+const MOST_IDLE_IN_ALL: usize = 256;
+/// What hyper may buffer of a dyno. A longer head is refused.
+const MOST_BUFFERED: usize = 400 << 10;
 
 /// A connection to one run.
 pub(super) struct DynoConnection {
@@ -32,6 +39,24 @@ pub(super) struct DynoConnection {
     pub(super) meter: Rc<DynoMeter>,
     /// When it was used last.
     used: Instant,
+    /// How long it is kept after that.
+    kept_for: Duration,
+}
+
+impl DynoConnection {
+    /// Learns from an answer how long the dyno keeps the connection. We close it before that, because a request that meets its
+    /// end is lost.
+    pub(super) fn learn(&mut self, headers: &HeaderMap) {
+        let value = headers.get("keep-alive").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+        if let Some(seconds) = seconds {
+            self.kept_for = IDLE_FOR.min(Duration::from_secs(seconds.saturating_sub(1)));
+        }
+    }
+
+    fn is_kept(&self, now: Instant) -> bool {
+        self.used + self.kept_for > now && !self.sender.is_closed()
+    }
 }
 
 /// Gives a connection back when the answer is complete.
@@ -65,22 +90,28 @@ impl DynoPool {
         Self { idle: RefCell::default(), scratch }
     }
 
-    /// A connection on which a request can be sent at once.
-    pub(super) fn take(&self, run: RunId) -> Option<DynoConnection> {
+    /// A connection on which a request can be sent at once. `is_resent`: whether the request is sent once more if the dyno
+    /// closes the connection at that moment.
+    pub(super) fn take(&self, run: RunId, is_resent: bool) -> Option<DynoConnection> {
+        let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&run)?;
-        connections.retain(|connection| !connection.sender.is_closed());
-        let at = connections.iter().rposition(|connection| connection.sender.is_ready())?;
+        connections.retain(|connection| connection.is_kept(now));
+        let is_sure = |connection: &DynoConnection| is_resent || connection.used + SURELY_KEPT > now;
+        let at = connections.iter().rposition(|connection| connection.sender.is_ready() && is_sure(connection))?;
         Some(connections.swap_remove(at))
     }
 
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, mut connection: DynoConnection) {
         connection.used = Instant::now();
-        if connection.sender.is_closed() {
+        if !connection.is_kept(connection.used) {
             return;
         }
         let mut idle = self.idle.borrow_mut();
+        if idle.values().map(Vec::len).sum::<usize>() >= MOST_IDLE_IN_ALL {
+            return;
+        }
         let connections = idle.entry(connection.run).or_default();
         if connections.len() < MOST_IDLE {
             connections.push(connection);
@@ -91,10 +122,10 @@ impl DynoPool {
     pub(super) fn review(&self, now: Instant) -> Option<Instant> {
         let mut idle = self.idle.borrow_mut();
         for connections in idle.values_mut() {
-            connections.retain(|connection| connection.used + IDLE_FOR > now && !connection.sender.is_closed());
+            connections.retain(|connection| connection.is_kept(now));
         }
         idle.retain(|_, connections| !connections.is_empty());
-        idle.values().flatten().map(|connection| connection.used + IDLE_FOR).min()
+        idle.values().flatten().map(|connection| connection.used + connection.kept_for).min()
     }
 
     /// Closes the connections to other runs than these.
@@ -113,7 +144,8 @@ impl DynoPool {
         let _ = socket.set_nodelay(true);
         let meter = Rc::new(DynoMeter::default());
         let io = DynoIo::new(socket, Rc::clone(&meter), Rc::clone(&self.scratch));
-        let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(io::Error::other)?;
+        let (sender, connection) =
+            http1::Builder::new().max_buf_size(MOST_BUFFERED).handshake(io).await.map_err(io::Error::other)?;
         let kept = Rc::clone(&meter);
         tokio::task::spawn_local(async move {
             if let Ok(parts) = connection.without_shutdown().await
@@ -122,13 +154,21 @@ impl DynoPool {
                 let _ = taker.send(DynoParts { socket: parts.io.into_socket(), first: parts.read_buf.to_vec() });
             }
         });
-        Ok(DynoConnection { run, sender, meter, used: Instant::now() })
+        Ok(DynoConnection { run, sender, meter, used: Instant::now(), kept_for: IDLE_FOR })
     }
 }
 
 /// Some servers listen on one of the two only.
 async fn connect(port: u16) -> io::Result<TcpStream> {
-    let at = |address: IpAddr| TcpStream::connect(SocketAddr::new(address, port));
+    let at = async |address: IpAddr| {
+        let socket = TcpStream::connect(SocketAddr::new(address, port)).await?;
+        // The system may choose the same port for our end, and connect it to itself if nothing listens there.
+        let ends = (socket.local_addr(), socket.peer_addr());
+        if matches!(ends, (Ok(ours), Ok(other)) if ours == other) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        Ok(socket)
+    };
     match at(Ipv4Addr::LOCALHOST.into()).await {
         Ok(socket) => Ok(socket),
         Err(refused) => at(Ipv6Addr::LOCALHOST.into()).await.map_err(|_| refused),

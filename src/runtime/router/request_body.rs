@@ -40,7 +40,12 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        let polled = Pin::new(inner).poll_frame(cx);
+        if self.exchange.stage() == RequestStage::Sending {
+            // What has come, the dyno has to take before more is asked for.
+            self.exchange.waits_for_dyno.set(polled.is_ready());
+        }
+        let frame = ready!(polled);
         self.exchange.touch();
         match &frame {
             Some(Err(_)) => self.exchange.client_failed.set(true),

@@ -1,8 +1,9 @@
 //! The lines of the router on their way to the log. None is lost: while the log is not read, no further requests are taken.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::super::log_hub::LogHub;
@@ -11,36 +12,47 @@ use crate::logs::{Audience, LogBlock, Source};
 /// The most bytes of lines that wait for a place in the log before requests wait, too.
 const MOST_PENDING: usize = 64 << 10;
 
+/// Lines that come within this time get the time of the first.
+const SAME_TIME: SignedDuration = SignedDuration::from_millis(1);
+
 /// The lines that the log has not taken yet.
 pub(super) struct RouterLog {
     hub: LogHub,
-    pending: RefCell<Vec<u8>>,
-    /// When the first of them was written.
-    since: Cell<Timestamp>,
+    pending: RefCell<VecDeque<TimedLines>>,
+    /// How many bytes they have.
+    bytes: Cell<usize>,
     arrived: Notify,
     has_room: Notify,
+}
+
+/// Lines that were written at the same time.
+struct TimedLines {
+    time: Timestamp,
+    bytes: Vec<u8>,
 }
 
 impl RouterLog {
     pub(super) fn new(hub: LogHub) -> Self {
         let (arrived, has_room) = (Notify::new(), Notify::new());
-        Self { hub, pending: RefCell::default(), since: Cell::new(Timestamp::UNIX_EPOCH), arrived, has_room }
+        Self { hub, pending: RefCell::default(), bytes: Cell::default(), arrived, has_room }
     }
 
     /// Writes a line.
     pub(super) fn line(&self, text: &str) {
         let mut pending = self.pending.borrow_mut();
-        if pending.is_empty() {
-            self.since.set(Timestamp::now());
-            self.arrived.notify_one();
+        let line = [text.as_bytes(), b"\n"].concat();
+        self.bytes.set(self.bytes.get() + line.len());
+        let now = Timestamp::now();
+        match pending.back_mut() {
+            Some(last) if now.duration_since(last.time) < SAME_TIME => last.bytes.extend_from_slice(&line),
+            Some(_) | None => pending.push_back(TimedLines { time: now, bytes: line }),
         }
-        pending.extend_from_slice(text.as_bytes());
-        pending.push(b'\n');
+        self.arrived.notify_one();
     }
 
     /// Waits until the log has taken most of the lines.
     pub(super) async fn room(&self) {
-        while self.pending.borrow().len() > MOST_PENDING {
+        while self.bytes.get() > MOST_PENDING {
             self.has_room.notified().await;
         }
     }
@@ -49,28 +61,26 @@ impl RouterLog {
     pub(super) async fn carry(&self) {
         loop {
             self.arrived.notified().await;
-            let place = self.hub.place().await;
-            if let Some(block) = self.take() {
-                self.hub.push(block, Audience::All, Some(place));
+            while !self.pending.borrow().is_empty() {
+                let place = self.hub.place().await;
+                if let Some(block) = self.take() {
+                    self.hub.push(block, Audience::All, Some(place));
+                }
+                self.has_room.notify_waiters();
             }
-            self.has_room.notify_waiters();
         }
     }
 
     /// Passes on the lines that are left, without waiting for room.
     pub(super) fn flush(&self) {
-        if let Some(block) = self.take() {
+        while let Some(block) = self.take() {
             self.hub.push(block, Audience::All, None);
         }
     }
 
     fn take(&self) -> Option<LogBlock> {
-        let bytes = std::mem::take(&mut *self.pending.borrow_mut());
-        (!bytes.is_empty()).then(|| LogBlock {
-            source: Source::Router,
-            time: self.since.get(),
-            bytes,
-            continued: false,
-        })
+        let TimedLines { time, bytes } = self.pending.borrow_mut().pop_front()?;
+        self.bytes.set(self.bytes.get().saturating_sub(bytes.len()));
+        Some(LogBlock { source: Source::Router, time, bytes, continued: false })
     }
 }

@@ -1,5 +1,6 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
+mod endings;
 mod forward;
 mod hold;
 mod limits;
@@ -114,6 +115,25 @@ impl TestRouter {
             assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
             thread::yield_now();
         }
+    }
+
+    /// Lets the clock of the router jump to its next deadline.
+    fn let_time_pass(&self) {
+        self.ask(|_| tokio::time::pause());
+    }
+
+    /// Ends the router as the end of the run does. Its time passes at once.
+    fn finish(&self) {
+        let (sender, ended) = mpsc::channel();
+        self.ask(move |router| {
+            let router = Rc::clone(router);
+            tokio::time::pause();
+            tokio::task::spawn_local(async move {
+                router.finish(std::future::pending()).await;
+                sender.send(()).unwrap();
+            });
+        });
+        ended.recv().unwrap();
     }
 
     /// Asks for the end of the requests of a run.

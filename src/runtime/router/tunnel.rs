@@ -2,6 +2,7 @@
 //!
 //! While nothing happens it holds no buffer, so that thousands of idle ones cost little.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::ClientConnection;
 use super::exchange::OpenExchange;
@@ -23,6 +24,9 @@ const PIECE: usize = 64 << 10;
 const READS_IN_A_ROW: usize = 16;
 /// How long a client may take to close its end after the dyno has closed.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a dyno may be silent after the client has closed.
+const SILENT_AFTER_CLOSE: Duration = Duration::from_secs(60);
 
 /// A tunnel whose answer `101` is still to be written.
 pub(super) struct PendingTunnel {
@@ -68,12 +72,27 @@ async fn carry(
     ended: impl Fn(),
 ) {
     let up = one_way(client, dyno, first.0, scratch, |count| passed(TunnelEnd::Client, count));
-    let down = one_way(dyno, client, first.1, scratch, |count| passed(TunnelEnd::Dyno, count));
+    let heard = Cell::new(Instant::now());
+    let down = one_way(dyno, client, first.1, scratch, |count| {
+        heard.set(Instant::now());
+        passed(TunnelEnd::Dyno, count);
+    });
     let mut up = std::pin::pin!(up);
     let mut down = std::pin::pin!(down);
     tokio::select! {
         // A client may close its half and wait for what the dyno still has to say.
-        sent = &mut up => if sent.is_ok() { let _ = down.await; },
+        sent = &mut up => if sent.is_ok() {
+            heard.set(Instant::now());
+            let silence = async {
+                while heard.get().elapsed() < SILENT_AFTER_CLOSE {
+                    sleep_until(heard.get() + SILENT_AFTER_CLOSE).await;
+                }
+            };
+            tokio::select! {
+                _ = down => {}
+                () = silence => {}
+            }
+        },
         received = &mut down => {
             ended();
             if received.is_ok() {

@@ -50,6 +50,29 @@ fn s16_1_both_connections_are_kept_for_the_next_request() {
 }
 
 #[test]
+fn s16_3_a_connection_that_a_dyno_will_soon_close_is_not_used() {
+    let (sender, connections) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        sender.send(()).unwrap();
+        while has_next(&socket) {
+            read_until(&mut socket, "\r\n\r\n");
+            let head = "HTTP/1.1 200 OK\r\nkeep-alive: timeout=1, max=9\r\ncontent-length: 2\r\n\r\n";
+            socket.write_all(format!("{head}hi").as_bytes()).unwrap();
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    let mut client = router.connect();
+    for _ in 0..3 {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        read_until(&mut client, "\r\n\r\nhi");
+    }
+
+    assert_eq!(connections.try_iter().count(), 3);
+}
+
+#[test]
 fn s16_1_pieces_of_an_answer_pass_at_once() {
     let (go, orders) = mpsc::channel();
     let orders = Mutex::new(orders);

@@ -5,11 +5,6 @@ use super::*;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Lets the clock of the router jump to its next deadline.
-fn let_time_pass(router: &TestRouter) {
-    router.ask(|_| tokio::time::pause());
-}
-
 #[test]
 fn s16_6_requests_before_a_malformed_one_are_answered_first() {
     let (go, orders) = mpsc::channel();
@@ -59,6 +54,7 @@ fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
         "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n",
         "GET /\r\n\r\n",
+        "GET http:///x HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET / HTTP/1.1\nHost: localhost\n\n",
         "\x16\x03\x01\x02\x00\x01",
     ] {
@@ -67,9 +63,9 @@ fn s16_2_requests_that_no_dyno_may_get_are_answered_by_the_router() {
         statuses.push(read_until(&mut client, "\r\n\r\n").get(9..12).unwrap().to_owned());
     }
 
-    assert_eq!(statuses, ["400", "400", "421", "421", "421", "405", "417", "400", "400", "400"]);
+    assert_eq!(statuses, ["400", "400", "421", "421", "421", "405", "417", "400", "400", "400", "400"]);
     assert!(connections.try_recv().is_err());
-    assert_eq!(router.log_when(10).len(), 10);
+    assert_eq!(router.log_when(11).len(), 11);
 }
 
 #[test]
@@ -91,11 +87,12 @@ fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
     client.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
     router.until("the head has begun", |router| router.clients.any(ClientConnection::is_in_head));
 
-    let_time_pass(&router);
+    router.let_time_pass();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert_eq!(router.log_when(1), ["GET / 408 0B"]);
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn s16_6_an_idle_client_is_closed_without_a_word() {
     client.write_all(GET.as_bytes()).unwrap();
     read_until(&mut client, "\r\n\r\nhi");
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     assert_eq!(router.ask(|router| router.clients.len()), 0);
@@ -128,7 +125,7 @@ fn s16_6_an_idle_connection_to_a_dyno_is_closed_after_90_s() {
     read_until(&mut client, "\r\n\r\nhi");
     let began = router.ask(|_| tokio::time::Instant::now());
 
-    let_time_pass(&router);
+    router.let_time_pass();
     closed.recv().unwrap();
 
     let passed = router.ask(move |_| began.elapsed());
@@ -156,7 +153,7 @@ fn s16_4_a_dyno_that_is_silent_for_30_s_is_h12() {
     client.write_all(GET.as_bytes()).unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert!(read_until(&mut client, "\r\n\r\n").starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
     let line = router.log_when(1);
@@ -173,7 +170,7 @@ fn s16_4_without_the_option_a_slow_request_is_only_announced() {
     client.write_all(GET.as_bytes()).unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
 
     assert_eq!(router.log_when(1), ["GET /a has taken 30 s: Heroku would have answered H12"]);
     router.ask(|_| tokio::time::resume());
@@ -198,7 +195,7 @@ fn s16_4_an_answer_that_is_silent_for_55_s_is_cut_with_h15() {
         client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").unwrap();
         read_until(&mut client, "half");
 
-        let_time_pass(&router);
+        router.let_time_pass();
 
         assert_eq!(client.read(&mut [0]).unwrap(), 0);
         let line = router.log_when(1);
@@ -216,7 +213,7 @@ fn s16_4_an_upload_that_stops_for_55_s_is_cut_with_h28() {
     client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
     requests.recv().unwrap();
 
-    let_time_pass(&router);
+    router.let_time_pass();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
 
