@@ -118,7 +118,7 @@ impl RequestGuard {
     /// Whether a head has begun that is not complete.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        // Empty lines before the first line of a request are no part of it.
+        // Empty lines before the first line of a request do not belong to it.
         let is_line = !self.line.is_empty() && self.line != b"\r";
         matches!(&self.part, GuardedPart::Head(head) if head.has_request_line() || is_line)
     }

@@ -69,6 +69,8 @@ fn restart_under_load(args: &[&str], started: &str) -> Vec<String> {
             })
         })
         .collect();
+    // A run that is stopped before its program has started has no such line.
+    routed.running.until_shown(started);
     for number in 1..=10 {
         routed.app.dyno(["restart", "web", "--wait"]).run().expect_end(Ended::Code(0));
         let starts = |log: &str| log.matches(started).count();

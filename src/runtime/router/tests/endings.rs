@@ -91,7 +91,7 @@ fn s16_6_a_client_that_reads_no_more_does_not_keep_its_place() {
 }
 
 #[test]
-fn s16_6_a_request_that_arrives_as_its_connection_gets_too_old_is_answered() {
+fn s16_6_a_request_on_a_connection_that_gets_too_old_is_answered() {
     let port = dyno(says("hi"));
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
@@ -254,7 +254,7 @@ fn s16_3_a_tunnel_whose_client_has_closed_does_not_stay_for_ever() {
 }
 
 #[test]
-fn s16_5_all_bytes_that_a_dyno_has_sent_before_its_end_reach_a_slow_client() {
+fn s16_5_what_a_dyno_has_sent_before_its_end_reaches_a_slow_client() {
     let port = dyno(|mut socket| {
         read_until(&mut socket, "\r\n\r\n");
         socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n").unwrap();
