@@ -10,16 +10,16 @@ const PORT: u16 = 4900;
 /// Options of `dyno router`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(
-    after_help = "Examples:\n  dyno router             until you press Ctrl-C\n  dyno router --detach    in the background; `dyno router --stop` ends it\n\nhttp://localhost:4900/ lists all running apps. http://APP.localhost:4900/ is the app called APP in `dyno ls`, and http://APP-api.localhost:4900/ its process type `api`. Apps need no option for that."
+    after_help = "Examples:\n  dyno router             runs until you press Ctrl-C\n  dyno router --detach    runs in the background; `dyno router --stop` stops it\n\nhttp://localhost:4900/ lists all running apps. http://APP.localhost:4900/ is the app called APP in `dyno ls`, and http://APP-api.localhost:4900/ is its process type `api`. Apps need no option for this; `dyno start --router` gives a single app a port of its own. Requests are logged by the app."
 )]
 pub struct FrontDoorArgs {
     /// Port to listen on
     #[arg(short, long, value_name = "PORT", value_parser = port, default_value_t = PORT)]
     pub port: u16,
-    /// Return as soon as it listens; it goes on in the background
+    /// Run in the background; return once the port is open
     #[arg(long)]
     pub detach: bool,
-    /// End the one that runs on this port
+    /// Stop the `dyno router` on this port
     #[arg(long, conflicts_with = "detach")]
     pub stop: bool,
 }

@@ -23,24 +23,24 @@ pub struct RouterArgs {
     /// No router, even if .foreman has one
     #[arg(long, help_heading = ROUTER, hide_short_help = true)]
     pub no_router: bool,
-    /// How long a request waits while no dyno is up but one is starting [default: 30]
+    /// How long a request waits for a dyno that is starting [default: 30]
     ///
     /// The default with --heroku is 75.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = ROUTER, hide_short_help = true)]
     pub router_hold: Option<Seconds>,
-    /// How long a restart waits for requests that a dyno is answering [default: 5]
+    /// How long a stop or restart waits for the requests of a dyno [default: 5]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = ROUTER, hide_short_help = true)]
     pub router_drain: Option<Seconds>,
-    /// End requests after the times of the platform: 30 s without an answer, then 55 s without a byte
+    /// End slow requests as the platform does: 30 s without an answer, or 55 s without a byte
     ///
     /// Otherwise a line of the log says that the platform would have ended the request. Implied by --heroku.
     #[arg(long, help_heading = ROUTER, hide_short_help = true)]
     pub router_timeout: bool,
-    /// Names that also reach the app, besides localhost and the names below it
+    /// Other host names that reach the app, besides localhost and *.localhost
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = host, help_heading = ROUTER, hide_short_help = true)]
     pub hosts: Vec<String>,
-    /// Further addresses on which the router listens, such as 0.0.0.0 for other machines
-    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',', help_heading = ROUTER, hide_short_help = true)]
+    /// Other addresses to listen on; 0.0.0.0 lets other machines connect
+    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',', value_parser = address, help_heading = ROUTER, hide_short_help = true)]
     pub bind: Vec<IpAddr>,
 }
 
@@ -57,4 +57,8 @@ fn host(text: &str) -> Result<String, String> {
     let name = text.trim_end_matches('.').to_ascii_lowercase();
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if is_name { Ok(name) } else { Err("names without scheme and port, such as `shop.example`".to_owned()) }
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "IP addresses, such as `0.0.0.0` or `192.168.1.5`".to_owned())
 }

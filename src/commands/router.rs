@@ -68,7 +68,7 @@ fn stop(port: u16) -> Result<Outcome, Error> {
         Ok(Some(_)) => Ok(Outcome::Code(0)),
         Ok(None) => {
             let fact = format!("no `dyno router` is running on port {port}");
-            Err(Error::new(Status::Unavailable, fact, "`dyno router --detach` starts one; `--port` names another port"))
+            Err(Error::new(Status::Unavailable, fact, format!("`dyno router --detach --port {port}` starts one")))
         }
         Err(error) => Err(internal("stop `dyno router`", reason(&error))),
     }
@@ -78,7 +78,8 @@ fn stop(port: u16) -> Result<Outcome, Error> {
 fn refused(port: u16, error: &io::Error) -> Error {
     if let Some(pid) = FrontDoorName::holder(port) {
         let fact = format!("`dyno router` is already running on port {port} (pid {pid})");
-        return Error::new(Status::Unavailable, fact, "it serves all of your apps; `dyno router --stop` ends it");
+        let hint = format!("it serves all of your apps; `dyno router --stop --port {port}` stops it");
+        return Error::new(Status::Unavailable, fact, hint);
     }
     sockets::refused(port, error, &format!("--port {}", if port == 4900 { 4901 } else { 4900 }))
 }

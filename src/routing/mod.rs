@@ -4,7 +4,7 @@
 //! (`runtime::router`).
 //!
 //! The order in which a connection uses it: a [`RequestGuard`] sees every byte that a client sends, [`RequestRules`] change the
-//! head, [`route`] decides which process type is meant, [`Backends`] decide which of its dynos, and [`RequestRules`] change the
+//! head, [`route()`] decides which process type is meant, [`Backends`] decide which of its dynos, and [`RequestRules`] change the
 //! head of the answer. A [`RouterEntry`] is the line in the log.
 
 mod backend;

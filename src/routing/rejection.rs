@@ -136,12 +136,12 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tls => "the client speaks HTTPS, but this port only speaks HTTP",
-            Self::RequestLine => "the first line of the request must be `METHOD TARGET HTTP/1.1`, with single blanks",
+            Self::RequestLine => "the first line of the request must be `METHOD TARGET HTTP/1.1`, separated by single spaces",
             Self::NoVersion => "the first line of the request has no `HTTP/1.1`",
             Self::Version => "only HTTP/1.0 and HTTP/1.1 are supported",
             Self::Method => "the method of the request is not a token of at most 127 characters",
             Self::Connect => "`CONNECT` is not supported: the router is not a proxy for other servers",
-            Self::Target => "the target of the request must begin with `/` or `http://HOST`",
+            Self::Target => "the URL in the first line must begin with `/` or `http://HOST`",
             Self::TargetCharacter(byte) if byte.is_ascii_graphic() => {
                 let character = char::from(*byte);
                 return write!(f, "`{character}` is not allowed in a URL: write %{byte:02X}");
@@ -153,17 +153,17 @@ impl fmt::Display for Rejection {
             Self::BareCr => "the request has a CR that does not end a line",
             Self::FoldedHeader => "a header of the request is continued on the next line",
             Self::HeaderName => "a header of the request has no valid name followed by a colon",
-            Self::BlankBeforeColon => "a header of the request has a blank before the colon",
+            Self::BlankBeforeColon => "a header of the request has a space or tab before the colon",
             Self::HeaderValue => "a header of the request contains a control character",
-            Self::LongLine => "a line of the request is longer than 8192 bytes, or a header name than 1000",
+            Self::LongLine => "a line of the request is longer than 8192 bytes, or a header name is longer than 1000 bytes",
             Self::LongTarget => "the URL is longer than 64 KiB",
-            Self::LongHead => "the headers of the request are longer than 64 KiB, or more than 1000",
-            Self::LongPlatformHead => "the headers of the request are longer than 1 MiB, or more than 1000",
+            Self::LongHead => "the request has more than 64 KiB of headers, or more than 1000 of them",
+            Self::LongPlatformHead => "the request has more than 1 MiB of headers, or more than 1000 of them",
             Self::NoHost => "the request has no `Host` header",
             Self::TwoHosts => "the request has more than one `Host` header",
             Self::Host => "the `Host` header is not a host name or an IP address",
             Self::Misdirected => "the `Host` header is not a name of this app",
-            Self::OtherApp => "this connection is for another app: send the request on a new one",
+            Self::OtherApp => "the `Host` header is not a name that this connection can reach: if it is right, its dyno is not running",
             Self::NotLocal => "the `Host` header is not `localhost`, `APP.localhost` or `APP-TYPE.localhost`",
             Self::ContentLength => "`Content-Length` is not one number",
             Self::TwoLengths => "the request has both `Content-Length` and `Transfer-Encoding`",
@@ -172,7 +172,7 @@ impl fmt::Display for Rejection {
             Self::Chunk => "the body of the request has a malformed chunk",
             Self::Trailer => "the request has a malformed trailer, or one that may not be a trailer",
             Self::Expect => "`100-continue` is the only `Expect` that is supported",
-            Self::Loop => "the app sends its requests to itself",
+            Self::Loop => "the request has passed through the router 5 times: the app sends its requests to itself",
         })
     }
 }

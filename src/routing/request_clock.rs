@@ -96,9 +96,9 @@ impl RouterEntry {
     pub fn announcement(&self, code: HCode, limit: Duration) -> String {
         let (request, seconds, number) = (self.request(), limit.as_secs(), code.code());
         if code == HCode::H12 {
-            return format!("{request} has taken {seconds} s: Heroku would have answered {number}");
+            return format!("{request} has had no answer for {seconds} s: Heroku would have ended it with {number}");
         }
-        format!("{request} was silent for {seconds} s: Heroku would have ended it with {number}")
+        format!("{request} has sent and received nothing for {seconds} s: Heroku would have ended it with {number}")
     }
 }
 
@@ -169,11 +169,11 @@ mod tests {
         let entry = RouterEntry { method: "GET".into(), path: "/slow\u{1b}".into(), ..RouterEntry::default() };
         assert_eq!(
             entry.announcement(HCode::H12, at(30)),
-            "GET /slow%1B has taken 30 s: Heroku would have answered H12"
+            "GET /slow%1B has had no answer for 30 s: Heroku would have ended it with H12"
         );
         assert_eq!(
             entry.announcement(HCode::H15, at(55)),
-            "GET /slow%1B was silent for 55 s: Heroku would have ended it with H15"
+            "GET /slow%1B has sent and received nothing for 55 s: Heroku would have ended it with H15"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The time in which a dyno that is to be stopped answers the requests that it has (S16.3).
 //!
-//! Only a requested stop of single dynos waits: when everything stops, the app is not needed any more.
+//! Only stopping single dynos waits. When the whole app stops, its requests are not waited for.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Slot {
         is_up && self.role == Role::Formation && self.spec.port.is_some()
     }
 
-    /// Sends the stop signal that was put off. Does nothing if it was not.
+    /// Sends the postponed stop signal, if there is one.
     fn end_drain(&mut self, turn: &mut Turn) {
         let DynoState::Alive(run, stage) = self.state else { return };
         match stage.ordered() {

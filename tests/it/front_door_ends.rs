@@ -31,7 +31,7 @@ fn s16_7_a_detached_front_door_goes_on_until_it_is_stopped() {
     let on = ["--port", &port.to_string()];
     let none = error(
         &format!("no `dyno router` is running on port {port}"),
-        "`dyno router --detach` starts one; `--port` names another port",
+        &format!("`dyno router --detach --port {port}` starts one"),
     );
     app.dyno(["router", "--stop"]).args(&on).run().expect(Ended::Code(69), "", &none);
 
@@ -48,7 +48,7 @@ fn s16_7_a_detached_front_door_goes_on_until_it_is_stopped() {
 
     let second = error(
         &format!("`dyno router` is already running on port {port} (pid PID)"),
-        "it serves all of your apps; `dyno router --stop` ends it",
+        &format!("it serves all of your apps; `dyno router --stop --port {port}` stops it"),
     );
     let refused = app.dyno(["router"]).args(&on).run();
     refused.expect(Ended::Code(69), "", &second);

@@ -71,6 +71,11 @@ impl Window {
         String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
     }
 
+    /// What the current pane has shown, with what has scrolled away.
+    pub(crate) fn history(&self) -> String {
+        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p", "-S", "-"]).stdout).into_owned()
+    }
+
     /// Types text without the Enter key.
     pub(crate) fn text(&self, text: &str) {
         assert!(self.tmux(&["send-keys", "-l", text]).status.success());

@@ -54,12 +54,12 @@ impl FrontDoorPage {
     pub fn html(&self) -> String {
         let mut body = String::new();
         let title = match &self.missing {
-            Some(name) => format!("No running app is called {name}"),
+            Some(name) => format!("No running app or process type is called {name}"),
             None => "Running apps".to_owned(),
         };
         let _ = writeln!(body, "<h1>{}</h1>", Escaped(&title));
         if self.apps.is_empty() {
-            body.push_str("<p>No app runs. Start one in its directory:</p>\n<pre>dyno start</pre>\n");
+            body.push_str("<p>No app is running. Start one from its directory:</p>\n<pre>dyno start</pre>\n");
         } else {
             body.push_str("<dl>\n");
             for app in &self.apps {
@@ -100,7 +100,10 @@ mod tests {
 
         assert_eq!(page.status(), 404);
         let html = page.html();
-        assert!(html.contains("<h1>No running app is called &lt;gone&gt;</h1>\n<p>No app runs."), "{html}");
+        assert!(
+            html.contains("<h1>No running app or process type is called &lt;gone&gt;</h1>\n<p>No app is running."),
+            "{html}"
+        );
         assert_eq!(serde_json::to_string(&page).unwrap(), r#"{"missing":"<gone>","apps":[]}"#);
     }
 }

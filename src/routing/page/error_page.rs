@@ -106,7 +106,7 @@ impl ErrorPage {
     pub fn of_rejection(rejection: Rejection, rules: &RouterRules) -> Self {
         let address = format!("http://localhost:{}", rules.port);
         let commands = if rejection == Rejection::Misdirected {
-            vec!["dyno start --hosts NAME".to_owned(), address]
+            vec!["dyno start --router --hosts NAME".to_owned(), address]
         } else if rejection == Rejection::Tls {
             vec![address]
         } else {
@@ -178,11 +178,11 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
         None => (format!("the `{process_type}` dyno"), 0),
     };
     let text = match code {
-        HCode::H10 => format!("{name} does not run and is not started again"),
+        HCode::H10 => format!("{name} is not running and will not be restarted"),
         HCode::H11 => "the dynos are answering too many other requests".to_owned(),
         HCode::H12 => format!("{name} did not begin its answer within 30 seconds"),
         HCode::H13 => format!("{name} closed the connection without an answer"),
-        HCode::H14 => format!("no `{process_type}` dyno runs"),
+        HCode::H14 => format!("no `{process_type}` dyno is running"),
         HCode::H15 => format!("{name} sent nothing for 55 seconds"),
         HCode::H17 => format!("{name} answered with something that is not HTTP"),
         HCode::H18 => format!("{name} closed the connection before its answer was complete"),

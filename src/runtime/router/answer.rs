@@ -25,7 +25,7 @@ use crate::routing::{
     RouterEntry, handed_over_route, is_idempotent, route, wants_json,
 };
 
-/// How long the news may take that a dyno has exited.
+/// How long to wait for the news that a dyno has exited.
 const NEWS_WITHIN: Duration = Duration::from_millis(250);
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
@@ -210,7 +210,7 @@ impl Router {
                     continue;
                 }
             };
-            if client.has_left().await {
+            if client.has_left() {
                 return Err(HCode::H27);
             }
             // From now on a stop waits for the request.

@@ -5,14 +5,13 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
-use std::pin::pin;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
-use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -248,13 +247,10 @@ impl ClientConnection {
     }
 
     /// Whether it has closed its end. hyper does not see that while it waits to pass on a body.
-    pub(super) async fn has_left(&self) -> bool {
-        let mut ready = pin!(self.socket.ready(Interest::READABLE));
-        poll_fn(|cx| {
-            let now = ready.as_mut().poll(cx);
-            Poll::Ready(matches!(now, Poll::Ready(Ok(ready)) if ready.is_read_closed()))
-        })
-        .await
+    pub(super) fn has_left(&self) -> bool {
+        // A call, because tokio may not have heard of it yet.
+        let closed = PollFlags::from_bits_retain(libc::POLLRDHUP);
+        poll(&mut [PollFd::new(self.socket.as_fd(), closed)], PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 
     /// Whether bytes have come that were not read yet.

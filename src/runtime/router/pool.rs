@@ -21,7 +21,7 @@ use crate::model::RunId;
 
 /// How long a dyno may take to accept a connection. The platform's number.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
-/// How long a connection is kept for which there is no request. The platform's number.
+/// How long an idle connection is kept. The platform's number.
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
 /// For how long after its last request a dyno surely keeps a connection.
 const SURELY_KEPT: Duration = Duration::from_secs(1);

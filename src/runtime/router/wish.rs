@@ -1,4 +1,4 @@
-//! What a router needs of the run loop.
+//! What a router needs from the run loop.
 
 use super::Router;
 use crate::model::RunId;

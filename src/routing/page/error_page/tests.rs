@@ -36,7 +36,7 @@ fn s16_5_a_page_names_the_dyno_its_state_its_lines_and_what_to_type() {
     assert_eq!(
         body,
         "<h1>App crashed <span class=\"code\">H10</span></h1>\n\
-         <p>web.1 does not run and is not started again.</p>\n\
+         <p>web.1 is not running and will not be restarted.</p>\n\
          <dl>\n<dt>Dyno</dt><dd>web.1</dd>\n<dt>State</dt><dd>crashed</dd>\n\
          <dt>Last run</dt><dd>exited with code 1</dd>\n</dl>\n\
          <p>Its last lines:</p>\n<pre>Error: no &lt;db&gt;\nbye</pre>\n\
@@ -51,12 +51,12 @@ fn s16_5_a_program_gets_the_same_as_json() {
     let json = serde_json::to_string(&page(HCode::H10, Some(&crashed()), &["a\"b"])).unwrap();
     assert_eq!(
         json,
-        r#"{"status":503,"code":"H10","error":"App crashed","message":"web.1 does not run and is not started again.","dyno":{"name":"web.1","state":"crashed","last_exit":"exited with code 1"},"lines":["a\"b"],"commands":["dyno why web.1","dyno logs web.1","dyno restart web.1"]}"#
+        r#"{"status":503,"code":"H10","error":"App crashed","message":"web.1 is not running and will not be restarted.","dyno":{"name":"web.1","state":"crashed","last_exit":"exited with code 1"},"lines":["a\"b"],"commands":["dyno why web.1","dyno logs web.1","dyno restart web.1"]}"#
     );
     let json = serde_json::to_string(&page(HCode::H14, None, &[])).unwrap();
     assert_eq!(
         json,
-        r#"{"status":503,"code":"H14","error":"No web processes running","message":"No `web` dyno runs.","commands":["dyno scale web=1"]}"#
+        r#"{"status":503,"code":"H14","error":"No web processes running","message":"No `web` dyno is running.","commands":["dyno scale web=1"]}"#
     );
 }
 
@@ -107,7 +107,7 @@ fn s16_2_a_refused_request_is_explained() {
     let page = ErrorPage::of_rejection(Rejection::Misdirected, &rules());
     assert_eq!((page.status, page.error.as_str()), (421, "Misdirected Request"));
     assert_eq!(page.message, "The `Host` header is not a name of this app.");
-    assert_eq!(page.commands, ["dyno start --hosts NAME", "http://localhost:5000"]);
+    assert_eq!(page.commands, ["dyno start --router --hosts NAME", "http://localhost:5000"]);
     assert_eq!(ErrorPage::of_rejection(Rejection::TwoLengths, &rules()).status, 400);
     let character = ErrorPage::of_rejection(Rejection::TargetCharacter(b'<'), &rules());
     assert_eq!(character.message, "`<` is not allowed in a URL: write %3C.");

@@ -172,7 +172,7 @@ fn s16_4_without_the_option_a_slow_request_is_only_announced() {
 
     router.let_time_pass();
 
-    assert_eq!(router.log_when(1), ["GET /a has taken 30 s: Heroku would have answered H12"]);
+    assert_eq!(router.log_when(1), ["GET /a has had no answer for 30 s: Heroku would have ended it with H12"]);
     router.ask(|_| tokio::time::resume());
     client.set_nonblocking(true).unwrap();
     assert!(client.read(&mut [0]).is_err(), "the request goes on");
