@@ -86,6 +86,16 @@ pub struct Formatter {
     left: HashMap<Source, LeftOver>,
 }
 
+#[cfg(test)]
+impl Formatter {
+    /// One that writes text with a prefix, and nothing else.
+    pub(crate) fn plain() -> Self {
+        let (palette, zone) = (Palette::new([]), TimeZone::UTC);
+        let view = View { color: false, passing: Passing::All, name_width: 6, unprefixed: None, palette, zone };
+        Self::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view)
+    }
+}
+
 impl Formatter {
     /// A formatter for one receiver.
     #[must_use]

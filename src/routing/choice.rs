@@ -128,14 +128,10 @@ mod tests {
 
     fn rules(is_platform: bool) -> RouterRules {
         RouterRules {
-            app: "shop".to_owned(),
-            port: 5000,
-            hosts: Vec::new(),
-            hold: Duration::from_secs(30),
-            drain: Duration::from_secs(5),
             enforces_timeouts: is_platform,
             is_platform,
             writes_platform_lines: is_platform,
+            ..RouterRules::plain()
         }
     }
 

@@ -22,3 +22,20 @@ pub struct RouterRules {
     /// Whether its log lines are those of the platform.
     pub writes_platform_lines: bool,
 }
+
+#[cfg(test)]
+impl RouterRules {
+    /// Those of an app without options.
+    pub(crate) fn plain() -> Self {
+        Self {
+            app: "shop".to_owned(),
+            port: 5000,
+            hosts: Vec::new(),
+            hold: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+            enforces_timeouts: false,
+            is_platform: false,
+            writes_platform_lines: false,
+        }
+    }
+}

@@ -203,20 +203,7 @@ fn reason(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
     use crate::model::ProcessType;
-
-    fn formatter() -> Formatter {
-        let view = View {
-            color: false,
-            passing: Passing::All,
-            name_width: 6,
-            unprefixed: None,
-            palette: Palette::new([]),
-            zone: jiff::tz::TimeZone::UTC,
-        };
-        Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view)
-    }
 
     #[test]
     fn s7_7_a_dyno_that_is_added_later_gets_its_file_with_its_first_line() {
@@ -228,7 +215,7 @@ mod tests {
             bytes: text.as_bytes().to_vec(),
             continued: false,
         };
-        let mut files = LogFiles::open(&directory, [].iter(), formatter()).unwrap();
+        let mut files = LogFiles::open(&directory, [].iter(), Formatter::plain()).unwrap();
         let path = directory.join("web.2.log");
         let existed = path.exists();
 
@@ -252,7 +239,7 @@ mod tests {
             bytes: b"one\n".to_vec(),
             continued: false,
         };
-        let mut files = LogFiles::open(&directory, [].iter(), formatter()).unwrap();
+        let mut files = LogFiles::open(&directory, [].iter(), Formatter::plain()).unwrap();
         fs::remove_dir_all(&directory).unwrap();
         // As long as a file has its name, the directory cannot be created.
         fs::write(&directory, "").unwrap();

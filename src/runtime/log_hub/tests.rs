@@ -1,7 +1,6 @@
 //! The hub without its thread.
 
 use super::*;
-use crate::logs::{LogFormat, Palette, Passing, TextOptions, View};
 
 fn shared() -> Arc<Shared> {
     Arc::new(Shared {
@@ -14,15 +13,7 @@ fn shared() -> Arc<Shared> {
 }
 
 fn writer(shared: &Arc<Shared>) -> Writer<impl Fn(&Source) -> bool + use<>> {
-    let view = View {
-        color: false,
-        passing: Passing::All,
-        name_width: 6,
-        unprefixed: None,
-        palette: Palette::new([]),
-        zone: jiff::tz::TimeZone::UTC,
-    };
-    let formatter = Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view);
+    let formatter = Formatter::plain();
     let stream = LogStream::Stdout;
     // Nothing is shown: stdout belongs to the test runner.
     let receivers = Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None };
