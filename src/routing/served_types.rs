@@ -22,12 +22,8 @@ impl ServedTypes {
     /// order: the certain ones, and those with a dyno that is up, because that may listen.
     #[must_use]
     pub fn learn(&mut self, snapshot: &Snapshot) -> Vec<ProcessType> {
-        let is_other = |row: &&Row| {
-            let is_web = row.dyno.process_type.as_str() == ProcessType::WEB;
-            row.role == DynoRole::Formation && row.port.is_some() && !is_web
-        };
         let mut types: Vec<ProcessType> = Vec::new();
-        for row in snapshot.rows.iter().filter(is_other) {
+        for row in snapshot.rows.iter().filter(|row| is_of_other_type(row)) {
             let process_type = &row.dyno.process_type;
             if row.life.expected_port.is_some() {
                 self.accepted(process_type);
@@ -40,6 +36,18 @@ impl ServedTypes {
         types
     }
 
+    /// All process types other than `web` with a `PORT`, in start order, whether their dynos listen or not.
+    #[must_use]
+    pub fn named(snapshot: &Snapshot) -> Vec<ProcessType> {
+        let mut types: Vec<ProcessType> = Vec::new();
+        for row in snapshot.rows.iter().filter(|row| is_of_other_type(row)) {
+            if !types.contains(&row.dyno.process_type) {
+                types.push(row.dyno.process_type.clone());
+            }
+        }
+        types
+    }
+
     /// Whether a request with the name of this type is for its dynos. False: it is for `web`. `tried`: the runs that have
     /// refused it.
     #[must_use]
@@ -47,6 +55,12 @@ impl ServedTypes {
         let may_listen = |backend: &Backend| backend.state == BackendState::Up && !tried.contains(&backend.run);
         self.0.contains(process_type) || backends.is_some_and(|backends| backends.0.iter().any(may_listen))
     }
+}
+
+/// Whether this is a dyno with a `PORT` that is not of `web`.
+fn is_of_other_type(row: &Row) -> bool {
+    let is_web = row.dyno.process_type.as_str() == ProcessType::WEB;
+    row.role == DynoRole::Formation && row.port.is_some() && !is_web
 }
 
 #[cfg(test)]

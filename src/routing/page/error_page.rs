@@ -30,7 +30,7 @@ pub struct ErrorPage {
     /// The last lines of the dyno.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
-    /// What to type to find out more, or to mend it.
+    /// What to type to find out more, or to fix it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
 }
@@ -154,6 +154,7 @@ impl PageDyno {
         let words = match (row.life.stage, &row.not_up) {
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, Some(why)) => format!("starting: {why}"),
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, None) => "starting".to_owned(),
+            (LifeStage::Up, _) if !row.life.is_ready() => format!("running, but {}", not_listening(row)),
             (LifeStage::Up, _) => "up".to_owned(),
             (LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing, _) => "stopping".to_owned(),
             (LifeStage::Backoff, _) => "crashed, waits to be started again".to_owned(),
@@ -187,7 +188,10 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
         HCode::H17 => format!("{name} answered with something that is not HTTP"),
         HCode::H18 => format!("{name} closed the connection before its answer was complete"),
         HCode::H19 => format!("{name} did not accept a connection on port {port} in time"),
-        HCode::H20 => format!("no `{process_type}` dyno was up within {hold} seconds"),
+        HCode::H20 => match facts.row.filter(|row| row.life.stage == LifeStage::Up && !row.life.is_ready()) {
+            Some(row) => format!("{name} is {} after {hold} seconds", not_listening(row)),
+            None => format!("no `{process_type}` dyno was up within {hold} seconds"),
+        },
         HCode::H21 => format!("{name} does not listen on its PORT ({port})"),
         HCode::H22 => "too many connections are open".to_owned(),
         HCode::H25(_) => format!("Heroku would not pass on the answer of {name}"),
@@ -197,6 +201,10 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
         HCode::H99 => format!("no `{process_type}` dyno accepted a connection"),
     };
     sentence(&text)
+}
+
+fn not_listening(row: &Row) -> String {
+    format!("not listening on its PORT ({})", row.port.unwrap_or_default())
 }
 
 /// What to type.

@@ -27,6 +27,8 @@ use crate::routing::{
 
 /// How long to wait for the news that a dyno has exited.
 const NEWS_WITHIN: Duration = Duration::from_millis(250);
+/// The same if a connection was lost that had been kept.
+const KEPT_NEWS_WITHIN: Duration = Duration::from_millis(50);
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -43,6 +45,9 @@ struct Routed {
     target: RouteTarget,
     /// Whether the client understands interim answers.
     takes_interim: bool,
+    /// Whether `web` gets the request if the dynos of the type that it names do not listen. At the front door each name means
+    /// one thing.
+    may_be_web: bool,
 }
 
 /// A connection to the dyno that was chosen.
@@ -107,14 +112,14 @@ impl Router {
             }
             Some(port) => {
                 let prepared = self.request_rules.at_port(port).prepare(head, client.address, unix_ms, random)?;
-                let target = handed_over_route(&prepared.host, &self.app.borrow());
+                let target = handed_over_route(&prepared.host, &self.named.borrow());
                 (prepared, target)
             }
         };
         if target == RouteTarget::Misdirected {
             return Err(if client.front_door.is_some() { Rejection::OtherApp } else { Rejection::Misdirected });
         }
-        Ok(Routed { head: prepared, target, takes_interim })
+        Ok(Routed { head: prepared, target, takes_interim, may_be_web: client.front_door.is_none() })
     }
 
     /// Sends the request to one dyno after another, until one answers.
@@ -149,13 +154,12 @@ impl Router {
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
                     let Some(again) = copied.take().filter(|_| !open.client_failed.get()) else {
-                        self.learn_end(backend.run).await;
+                        self.learn_end(backend.run, NEWS_WITHIN).await;
                         return Err(code);
                     };
-                    // A new connection is lost because the dyno exits, and it may accept others until it has.
-                    if is_new {
-                        self.learn_end(backend.run).await;
-                    }
+                    // A dyno that exits may accept connections until it has. One that was kept is more likely to have been
+                    // idle for too long.
+                    self.learn_end(backend.run, if is_new { NEWS_WITHIN } else { KEPT_NEWS_WITHIN }).await;
                     let (mut head, ()) = Request::new(()).into_parts();
                     (head.method, head.uri, head.headers) = (again.method, again.uri, again.headers);
                     request = Request::from_parts(head, RequestBody::empty(Rc::clone(open)));
@@ -167,7 +171,7 @@ impl Router {
     }
 
     /// Waits a moment for the news that a dyno which has lost a request has exited, so that the page says so.
-    async fn learn_end(&self, run: u64) {
+    async fn learn_end(&self, run: u64, within: Duration) {
         let is_up = || {
             let backends = self.backends.borrow();
             let mut all = backends.values().flat_map(|backends| &backends.0);
@@ -178,7 +182,7 @@ impl Router {
                 self.changed.notified().await;
             }
         };
-        let _ = timeout(NEWS_WITHIN, ends).await;
+        let _ = timeout(within, ends).await;
     }
 
     /// Waits for a dyno that accepts a connection.
@@ -192,7 +196,7 @@ impl Router {
     ) -> Result<Reached, HCode> {
         loop {
             let changed = self.changed.notified();
-            if self.is_for_web(&routed.target, input) {
+            if routed.may_be_web && self.is_not_served(&routed.target, input) {
                 routed.target = RouteTarget::Web { app: 0 };
                 input.tried.clear();
                 open.forget_dyno();

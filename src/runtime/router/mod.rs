@@ -83,7 +83,10 @@ pub(super) struct Router {
     snapshot: RefCell<Snapshot>,
     /// The dynos of each process type, as that state has them.
     backends: RefCell<HashMap<ProcessType, Backends>>,
+    /// The app with the names that it has on a port of its own.
     app: RefCell<KnownApp>,
+    /// The app with the names that it has at the front door: those of all types.
+    named: RefCell<KnownApp>,
     served: RefCell<ServedTypes>,
     /// They have changed.
     changed: Notify,
@@ -128,6 +131,7 @@ impl Router {
             web,
             snapshot: RefCell::default(),
             backends: RefCell::default(),
+            named: RefCell::new(app.clone()),
             app: RefCell::new(app),
             served: RefCell::default(),
             changed: Notify::new(),
@@ -168,7 +172,10 @@ impl Router {
     pub(super) fn publish(&self, snapshot: Snapshot) {
         let types = self.served.borrow_mut().learn(&snapshot);
         let of_type = |process_type: &ProcessType| (process_type.clone(), Backends::new(&snapshot, process_type));
-        let backends: HashMap<ProcessType, Backends> = types.iter().chain([&self.web]).map(of_type).collect();
+        let named = ServedTypes::named(&snapshot);
+        let backends: HashMap<ProcessType, Backends> = named.iter().chain([&self.web]).map(of_type).collect();
+        self.app.borrow_mut().types = types;
+        self.named.borrow_mut().types = named;
         if *self.backends.borrow() != backends {
             // A dyno that is leaving gets no more requests.
             let gets_requests = |run: RunId| {
@@ -176,7 +183,6 @@ impl Router {
                 all.any(|backend| backend.run == run.0 && backend.state == BackendState::Up)
             };
             self.pool.keep_only(gets_requests);
-            self.app.borrow_mut().types = types;
             *self.backends.borrow_mut() = backends;
             self.changed.notify_waiters();
         }
@@ -256,8 +262,8 @@ impl Router {
         found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
     }
 
-    /// Whether the name of a process type has turned out to be one of the app, whose dynos of that type do not listen.
-    fn is_for_web(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
+    /// Whether the dynos of a type that a request names do not listen, as far as is known.
+    fn is_not_served(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
         let RouteTarget::Type { process_type, .. } = target else { return false };
         !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.tried)
     }

@@ -22,7 +22,7 @@ use super::super::log_archive::LogArchive;
 use super::super::log_hub::{LogHub, Receivers};
 use super::super::log_stream::LogStream;
 use super::{Router, RouterStart};
-use crate::logs::{Formatter, LogFormat, Palette, Passing, Source, TextOptions, View};
+use crate::logs::{Formatter, Source};
 use crate::model::{DynoName, RunId};
 use crate::routing::RouterRules;
 use crate::supervisor::tests::process_type;
@@ -45,16 +45,7 @@ impl TestRouter {
     fn with_rules(change: impl FnOnce(&mut RouterRules)) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut rules = RouterRules {
-            app: "shop".to_owned(),
-            port,
-            hosts: Vec::new(),
-            hold: Duration::from_secs(30),
-            drain: Duration::from_secs(5),
-            enforces_timeouts: false,
-            is_platform: false,
-            writes_platform_lines: false,
-        };
+        let mut rules = RouterRules { port, ..RouterRules::plain() };
         change(&mut rules);
         let (orders, mut arriving) = unbounded_channel::<Order>();
         let thread = thread::spawn(move || {
@@ -168,15 +159,7 @@ impl TestRouter {
 
 /// The log is kept for readers, but shown nowhere.
 fn nowhere() -> Receivers<impl Fn(&Source) -> bool + Send + 'static> {
-    let view = View {
-        color: false,
-        passing: Passing::All,
-        name_width: 6,
-        unprefixed: None,
-        palette: Palette::new([]),
-        zone: jiff::tz::TimeZone::UTC,
-    };
-    let formatter = Formatter::new(LogFormat::Text(TextOptions { timestamps: false, prefix: true }), view);
+    let formatter = Formatter::plain();
     let stream = LogStream::Nowhere;
     Receivers { formatter, quiet: |_: &Source| true, files: None, tails: None, stream, focused: None }
 }

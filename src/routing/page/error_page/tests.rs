@@ -1,26 +1,11 @@
-use std::time::Duration;
-
 use super::*;
 use crate::model::ExitStatus;
 use crate::routing::backend::tests::{row, web};
 use crate::supervisor::WhyNotUp;
 
-fn rules() -> RouterRules {
-    RouterRules {
-        app: "shop".to_owned(),
-        port: 5000,
-        hosts: Vec::new(),
-        hold: Duration::from_secs(30),
-        drain: Duration::from_secs(5),
-        enforces_timeouts: false,
-        is_platform: false,
-        writes_platform_lines: false,
-    }
-}
-
 fn page(code: HCode, row: Option<&Row>, lines: &[&str]) -> ErrorPage {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    ErrorPage::of_code(code, &PageFacts { process_type: &web(), row, lines: &lines, rules: &rules() })
+    ErrorPage::of_code(code, &PageFacts { process_type: &web(), row, lines: &lines, rules: &RouterRules::plain() })
 }
 
 fn crashed() -> Row {
@@ -104,12 +89,25 @@ fn s16_5_the_page_is_about_the_dyno_that_explains_it_best() {
 
 #[test]
 fn s16_2_a_refused_request_is_explained() {
-    let page = ErrorPage::of_rejection(Rejection::Misdirected, &rules());
+    let page = ErrorPage::of_rejection(Rejection::Misdirected, &RouterRules::plain());
     assert_eq!((page.status, page.error.as_str()), (421, "Misdirected Request"));
     assert_eq!(page.message, "The `Host` header is not a name of this app.");
     assert_eq!(page.commands, ["dyno start --router --hosts NAME", "http://localhost:5000"]);
-    assert_eq!(ErrorPage::of_rejection(Rejection::TwoLengths, &rules()).status, 400);
-    let character = ErrorPage::of_rejection(Rejection::TargetCharacter(b'<'), &rules());
+    assert_eq!(ErrorPage::of_rejection(Rejection::TwoLengths, &RouterRules::plain()).status, 400);
+    let character = ErrorPage::of_rejection(Rejection::TargetCharacter(b'<'), &RouterRules::plain());
     assert_eq!(character.message, "`<` is not allowed in a URL: write %3C.");
     assert!(character.html().contains("<p>`&lt;` is not allowed in a URL: write %3C.</p>"));
+}
+
+#[test]
+fn s16_5_the_page_says_that_a_dyno_runs_but_does_not_listen() {
+    let mut up = row("web.1", 7, LifeStage::Up);
+    up.life.ready = false;
+    let port = up.port.unwrap();
+    up.life.expected_port = Some(port);
+
+    let page = page(HCode::H20, Some(&up), &[]);
+
+    assert_eq!(page.message, format!("web.1 is not listening on its PORT ({port}) after 30 seconds."));
+    assert_eq!(page.dyno.unwrap().state, format!("running, but not listening on its PORT ({port})"));
 }

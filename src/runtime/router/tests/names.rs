@@ -43,3 +43,27 @@ fn s16_2_a_type_that_has_listened_keeps_its_name() {
 
     read_until(&mut client, "\r\n\r\napi");
 }
+
+/// The answer on a connection that the front door has handed over.
+fn handed_over(router: &TestRouter, name: &str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (socket, _) = listener.accept().unwrap();
+    let first = format!("GET / HTTP/1.1\r\nHost: {name}.localhost\r\nConnection: close\r\n\r\n");
+    router.ask(move |router| router.take_over(socket, first.into_bytes())).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn s16_7_the_name_of_a_type_means_it_also_before_it_has_listened() {
+    let of_web = dyno(says("web"));
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, of_web, LifeStage::Up), other("api", 2, closed_port(), LifeStage::Crashed)]);
+
+    let (of_api, of_none) = (handed_over(&router, "shop-api"), handed_over(&router, "shop-clock"));
+
+    assert!(of_api.starts_with("HTTP/1.1 503 ") && of_api.contains("api.1 is not running"), "{of_api}");
+    assert!(of_none.starts_with("HTTP/1.1 421 "), "{of_none}");
+}
