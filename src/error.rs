@@ -24,11 +24,11 @@ macro_rules! statuses {
 }
 
 statuses! {
-    Failed = 1: "`smoke`, `wait`, `--detach`: a dyno exited with 0 too early, or was stopped; `config:get`: not set; as `foreman` or `honcho`: an error of `dyno`",
+    Failed = 1: "`smoke`, `wait`, `--detach`: a dyno exited with 0 too early, or was stopped; `config:get`: not set; `export`: an edited file is in the way, or `--diff` found a difference; as `foreman` or `honcho`: an error of `dyno`",
     Usage = 2: "the command line is wrong",
     Unavailable = 69: "the app is not running, already runs or is busy; or no port is free, or `--strict-ports` found one in use",
     Internal = 70: "`dyno`'s helper process (the guardian) was killed, a process could not be killed (it is named), a limit of the system was reached, or `smoke` found no `/proc`",
-    CannotWrite = 73: "`config:set`, `config:unset`: the file cannot be written",
+    CannotWrite = 73: "`config:set`, `config:unset`, `export`: a file cannot be written",
     Output = 74: "the output could not be written, or its reader read nothing for two seconds after a run that succeeded",
     NotUp = 75: "`smoke`, `wait`, `--wait`, `--detach`: not up in time, or the release command took too long",
     Config = 78: "Procfile, `.env` or `.foreman` is missing or invalid; `config --explain`: the variable is not set; the environment is too large; or there is no bash for the profile",

@@ -21,11 +21,12 @@
 //! model, app, release, error  <-  supervisor                           pure
 //! model, app, release, terminal, supervisor  <-  api                   pure
 //! model, supervisor  <-  routing                                       pure
+//! model, app, release, supervisor  <-  export                          pure
 //! error  <-  mcp                                                       pure
 //! model, supervisor, error  <-  smoke                                  pure
 //! model, logs, supervisor, smoke  <-  reports                          pure
 //! model, error  <-  guardian                                           nix and libc only: no tokio, no threads
-//! model, app, terminal, error  <-  cli                                 no tokio, no threads
+//! model, app, terminal, export, error  <-  cli                               no tokio, no threads
 //! model, app, release, logs, supervisor, cli, error  <-  settings      no tokio, no threads
 //! model, app, release, settings, error  <-  project
 //! model, error, release, logs, terminal, supervisor, watch, smoke, api, routing, guardian, project  <-  runtime
@@ -151,6 +152,7 @@
 pub mod api;
 pub mod app;
 pub mod error;
+pub mod export;
 pub mod logs;
 pub mod mcp;
 pub mod model;

@@ -30,12 +30,13 @@ pub(super) enum Extent {
 }
 
 /// Commands for which the screen has no room. `dyno help` lists them as well.
-pub(super) const ONLY_IN_WHOLE: [&str; 15] = [
+pub(super) const ONLY_IN_WHOLE: [&str; 16] = [
     "completions",
     "config:get",
     "config:set",
     "config:unset",
     "env",
+    "export",
     "man",
     "mcp",
     "release",

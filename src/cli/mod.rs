@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod drop_in;
 mod env;
+mod export;
 mod front_door;
 mod help;
 mod instead;
@@ -40,6 +41,7 @@ pub use check::CheckArgs;
 pub use completions::{CompletionShell, CompletionsArgs};
 pub use config::{ConfigArgs, ConfigGetArgs, ConfigSetArgs, ConfigUnsetArgs};
 pub use env::{ApiClientName, EnvArgs, EnvShell};
+pub use export::ExportArgs;
 pub use front_door::FrontDoorArgs;
 pub use help::whole_command;
 pub use keyboard::KEYS;
@@ -112,6 +114,7 @@ impl Cli {
             CliCommand::Smoke(args) => (Some(&args.project), args.log.color),
             CliCommand::Run(args) | CliCommand::LocalRun(args) => (Some(&args.project), ColorChoice::Auto),
             CliCommand::Check(args) => (Some(&args.project), ColorChoice::Auto),
+            CliCommand::Export(args) => (Some(&args.project), ColorChoice::Auto),
             CliCommand::Config(args) => (Some(&args.project), ColorChoice::Auto),
             CliCommand::ConfigGet(args) => (Some(&args.project), ColorChoice::Auto),
             CliCommand::ConfigSet(args) => (Some(&args.project), ColorChoice::Auto),
@@ -234,6 +237,8 @@ pub enum CliCommand {
     /// Check the files.
     #[command(about = format!("Check Procfile, .env and .foreman: status 0 or {}", Status::Config.code()))]
     Check(CheckArgs),
+    /// Write files that run the app elsewhere: systemd, kubernetes…
+    Export(Box<ExportArgs>),
     /// Show the config vars of the app
     Config(ConfigArgs),
     /// Print config vars

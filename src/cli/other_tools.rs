@@ -32,7 +32,6 @@ const COMMANDS: &[(&[&str], CommandInstead)] = &[
     (&["tail", "echo"], Words(&["logs", "-t"])),
     (&["connect"], Attach),
     (&["console"], Advice("type the console's own command, such as `dyno run rails console`")),
-    (&["export"], Advice("let the service manager run `dyno start -d /path/to/app`")),
     (&["open"], Advice("`dyno config --explain PORT` shows the ports to open in a browser")),
     (&["init"], Advice("create a Procfile with a line such as `web: npm start`, then type `dyno start`")),
     (&["login", "logout", "auth"], Advice("no account is needed: `dyno start` runs the app on this machine")),

@@ -190,6 +190,7 @@ fn with_local_dialect(mut cli: Cli) -> Cli {
         | CliCommand::Release(_)
         | CliCommand::Smoke(_)
         | CliCommand::Check(_)
+        | CliCommand::Export(_)
         | CliCommand::Config(_)
         | CliCommand::ConfigGet(_)
         | CliCommand::ConfigSet(_)

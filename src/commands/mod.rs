@@ -11,6 +11,7 @@ mod config_get;
 mod config_set;
 mod deployed;
 mod env;
+mod export;
 mod logs;
 mod ls;
 mod man;
@@ -85,6 +86,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Error> {
         CliCommand::Why(args) => why::run(cli, args),
         CliCommand::Smoke(args) => smoke::run(cli, args),
         CliCommand::Check(args) => check::run(cli, args),
+        CliCommand::Export(args) => export::run(cli, args),
         CliCommand::Config(args) => config::run(cli, args),
         CliCommand::ConfigGet(args) => config_get::run(cli, args),
         CliCommand::ConfigSet(args) => config_set::set(cli, args),

@@ -117,6 +117,12 @@ impl HttpCheck {
         &self.path
     }
 
+    /// The lowest and the highest status that is accepted.
+    #[must_use]
+    pub fn statuses(&self) -> (u16, u16) {
+        (self.first, self.last)
+    }
+
     /// Whether an answer with this status is accepted.
     #[must_use]
     pub fn accepts(&self, status: u16) -> bool {

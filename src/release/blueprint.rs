@@ -4,7 +4,7 @@
 //! that size (`commands`).
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{OneOff, Release};
@@ -156,6 +156,12 @@ impl Blueprint {
     #[must_use]
     pub fn release(&self) -> &Release {
         &self.release
+    }
+
+    /// The working directory of every dyno, absolute.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.settings.directory
     }
 
     /// The process types that are expected to listen.

@@ -18,7 +18,7 @@ mod variable_options;
 mod watch;
 
 use crate::app::ForemanFile;
-use crate::cli::{CheckArgs, PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
+use crate::cli::{CheckArgs, ExportArgs, LogArgs, PtyMode, ReleaseArgs, SmokeArgs, StartArgs, StdinMode};
 use crate::model::Shell;
 
 pub(crate) use file_option::file_option;
@@ -147,6 +147,33 @@ impl Settings {
     pub(crate) fn of_check(args: &CheckArgs, file: &ForemanFile) -> Self {
         let of_files = Self::of_files(file);
         Self { life: Life { after: RequestedOrder::new(&args.order, file), ..of_files.life }, ..of_files }
+    }
+
+    /// The settings of a start that `dyno export` describes: without a router, a terminal or a log of our own.
+    pub(crate) fn of_export(args: &ExportArgs, file: &ForemanFile) -> Self {
+        Self {
+            formation: RequestedFormation::new(&args.formation_args(), file),
+            runs_release: !args.no_release,
+            ports: PortSettings { base: args.port.clone(), step: args.port_step, ..PortSettings::default() },
+            variables: (&args.variables).into(),
+            life: Life {
+                boot_timeout: None,
+                ready: args.ready.clone(),
+                http: args.http.clone(),
+                http_status: args.http_status.clone(),
+                may_exit: life::may_exit(&args.can_die, &args.allow_exit),
+                stop_signals: args.stop_signal.clone(),
+                stop_all: args.stop_all.clone(),
+                after: RequestedOrder::new(&args.order, file),
+                ..Life::new(args.heroku, args.timeout, file)
+            },
+            look: Look::new(&LogArgs::default(), &[], false),
+            streams: StreamSettings::default(),
+            shell: shell(args.heroku || args.profile),
+            names: NameSettings::new(args.app.as_ref(), None, file),
+            watch: RequestedWatch::default(),
+            router: RouterSettings::of_none(args.heroku),
+        }
     }
 
     /// The settings of `dyno release`, which starts no formation.
