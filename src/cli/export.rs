@@ -11,7 +11,7 @@ use super::{FormationArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
 use crate::export::ExportFormat;
 
 /// Options of `dyno export`: those of `start` that decide what runs, and where the files go.
-#[derive(Debug, PartialEq, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 #[command(
     mut_arg("procfile", |procfile| procfile.hide_short_help(true)),
     mut_arg("root", |root| root.hide_short_help(true)),
@@ -127,6 +127,9 @@ pub struct ExportArgs {
     /// Source .profile.d/*.sh and .profile in bash before each command
     #[arg(long, help_heading = LIFE, hide_short_help = true)]
     pub profile: bool,
+    /// Whether foreman's `-t` names templates, which `dyno` does not have.
+    #[arg(skip)]
+    pub has_template: bool,
 }
 
 impl ExportArgs {

@@ -24,6 +24,10 @@ use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
+    if args.has_template {
+        let hint = "leave `-t` out, and change the files that are written";
+        return Err(Error::usage("`-t`: `dyno export` has no templates", hint));
+    }
     let app = exported_app(cli, args)?;
     let Exported { files, notes } = export(args.format, &app).map_err(|failure| refused(&failure))?;
     let marker = Marker::new(args.format, &app.name);

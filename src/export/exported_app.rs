@@ -1,4 +1,4 @@
-//! An app as every format sees it: what its dynos run, with which variables, and how they are started and stopped.
+//! An app as every format sees it: what its dynos run, with which variables, and how they are started and stopped (S18.2).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -189,7 +189,7 @@ impl ExportedApp {
         all.map(|(key, value)| ExportedVariable { key, value }).collect()
     }
 
-    /// The variables of one dyno that are no secret: those that every dyno has, the addresses of the others on this machine,
+    /// The variables of one dyno apart from the config vars: those that every dyno has, the addresses of the others on this machine,
     /// `PATH`, and its own.
     #[must_use]
     pub fn own_variables(&self, dyno: &ExportedDyno) -> Vec<ExportedVariable> {
@@ -198,7 +198,7 @@ impl ExportedApp {
         variables
     }
 
-    /// The variables of the release command that are no secret. It has no port.
+    /// The variables of the release command apart from the config vars. It has no port.
     #[must_use]
     pub fn release_variables(&self) -> Vec<ExportedVariable> {
         let mut variables = self.common_variables();
@@ -219,7 +219,7 @@ impl ExportedApp {
 const PYTHONUNBUFFERED: &str = "PYTHONUNBUFFERED";
 
 impl ExportedVariable {
-    /// A variable whose value is no secret.
+    /// A variable whose value is not a secret.
     #[must_use]
     pub fn plain(key: &str, value: impl Into<String>) -> Self {
         Self { key: key.to_owned(), value: Secret::new(value.into()) }

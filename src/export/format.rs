@@ -3,9 +3,10 @@
 use std::fmt;
 
 /// An engine, by the name of its format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Units for systemd.
+    #[default]
     Systemd,
 }
 

@@ -1,7 +1,7 @@
 //! The files with which another engine runs the same app (S18).
 //!
 //! Pure: an [`ExportedApp`] in, [`ExportFile`]s out, one file of this module for each [`ExportFormat`]. What an engine cannot do
-//! is a note, which is shown once and stands in the files as a comment. Not here: reading the app (`project`), and writing the
+//! is a note, which is shown once, and is a comment in the files. Not here: reading the app (`project`), and writing the
 //! files (`commands::export`).
 
 mod changes;

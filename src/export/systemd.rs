@@ -28,7 +28,10 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let notes = notes(app);
     let file = |name: String, text: String| ExportFile::new(name, &marker, CommentStyle::Hash, text);
     let mut files = Vec::new();
-    if !app.options.without_values {
+    if app.options.without_values {
+        let text: String = app.config_vars.iter().map(|variable| format!("{}=\n", variable.key)).collect();
+        files.push(file(format!("{}.example", env_file(app)), text));
+    } else {
         let lines = app.config_vars.iter().map(|variable| env_line(&variable.key, variable.value.reveal()));
         let text: String = lines.collect::<Result<_, _>>()?;
         files.push(file(env_file(app), text).secret());
@@ -87,7 +90,8 @@ fn notes(app: &ExportedApp) -> Vec<String> {
         notes.push("systemd starts a type that waits for another one to be done as soon as that one runs".to_owned());
     }
     if app.options.without_values {
-        notes.push(format!("the values of the config vars are missing: write them into {}", env_file(app)));
+        let file = env_file(app);
+        notes.push(format!("the values of config vars are left out: copy {file}.example to {file} and fill it in"));
     }
     notes
 }

@@ -46,6 +46,7 @@ mod drop_in;
 mod env_values;
 mod every_state;
 mod explain;
+mod export;
 mod file_messages;
 mod first_hour_cli;
 mod first_hour_files;

@@ -8,10 +8,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
+use crate::app::one_of;
 use crate::cli::{
-    CheckArgs, Cli, CliCommand, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord, file_list,
+    CheckArgs, Cli, CliCommand, ExportArgs, FormationArgs, LogArgs, ProjectArgs, RunArgs, Seconds, StartArgs, TypeWord,
+    file_list,
 };
+use crate::export::ExportFormat;
 use crate::model::Dialect;
+
+/// The formats of foreman that `dyno` writes, and those that it does not.
+const FORMATS: [ExportFormat; 1] = [ExportFormat::Systemd];
+const OTHER_FORMATS: [&str; 4] = ["bluepill", "daemon", "inittab", "upstart"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -39,6 +46,9 @@ enum ForemanTask {
     /// Run a command, or a process, with the app's environment
     #[command(args_override_self = true)]
     Run(ForemanRun),
+    /// Write files that run the app: `export FORMAT LOCATION`
+    #[command(args_override_self = true)]
+    Export(Box<ForemanExport>),
     /// Check the Procfile
     #[command(args_override_self = true)]
     Check(Files),
@@ -99,6 +109,55 @@ struct ForemanRun {
     words: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+struct ForemanExport {
+    #[command(flatten)]
+    files: Files,
+    /// What the files are for
+    #[arg(value_parser = exported_format)]
+    format: ExportFormat,
+    /// Directory of the files
+    location: PathBuf,
+    /// Name of the app
+    #[arg(short = 'a', long, default_value = "app")]
+    app: String,
+    /// User that runs the app [default: the name of the app]
+    #[arg(short = 'u', long)]
+    user: Option<String>,
+    /// Directory of the log files
+    #[arg(short = 'l', long)]
+    log: Option<PathBuf>,
+    /// Directory of pid files, which no format here has
+    #[arg(short = 'r', long, hide = true)]
+    run: Option<PathBuf>,
+    /// Base port
+    #[arg(short = 'p', long, allow_negative_numbers = true)]
+    port: Option<String>,
+    /// The whole formation, such as `web=1,worker=2`
+    #[arg(short = 'm', long)]
+    formation: Option<String>,
+    /// Single quantities, such as `web=2`
+    #[arg(short = 'c', long)]
+    concurrency: Option<String>,
+    /// Directory of templates, which `dyno` does not have
+    #[arg(short = 't', long, hide = true)]
+    template: Option<PathBuf>,
+    /// Seconds between SIGTERM and SIGKILL
+    #[arg(long, allow_negative_numbers = true)]
+    timeout: Option<Seconds>,
+}
+
+/// The format, or what to write instead of one that only foreman has.
+fn exported_format(text: &str) -> Result<ExportFormat, String> {
+    if let Some(format) = ExportFormat::of_name(text).filter(|format| FORMATS.contains(format)) {
+        return Ok(format);
+    }
+    let names: Vec<String> = FORMATS.iter().map(|format| format!("`{format}`")).collect();
+    let known = OTHER_FORMATS.contains(&text);
+    let other = if known { format!("; `dyno` writes no files for {text}") } else { String::new() };
+    Err(format!("{}{other}", one_of(&names)))
+}
+
 /// Reads the words of a command line; the first is the program.
 pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let foreman = Foreman::try_parse_from(words)?;
@@ -107,6 +166,7 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         Some(ForemanTask::Version) => CliCommand::Version,
         Some(ForemanTask::Start(start)) => CliCommand::Start(Box::new(start.translate())),
         Some(ForemanTask::Run(run)) => CliCommand::Run(run.translate()),
+        Some(ForemanTask::Export(export)) => CliCommand::Export(Box::new(export.translate())),
         Some(ForemanTask::Check(files)) => {
             CliCommand::Check(CheckArgs { project: files.translate(), ..CheckArgs::default() })
         }
@@ -145,6 +205,25 @@ impl ForemanStart {
                 ..LogArgs::default()
             },
             ..StartArgs::default()
+        }
+    }
+}
+
+impl ForemanExport {
+    fn translate(self) -> ExportArgs {
+        ExportArgs {
+            format: self.format,
+            directory: Some(self.location),
+            project: self.files.translate(),
+            user: Some(self.user.unwrap_or_else(|| self.app.clone())),
+            app: Some(self.app),
+            log_dir: self.log,
+            port: self.port,
+            formation: self.formation,
+            concurrency: self.concurrency,
+            timeout: self.timeout,
+            has_template: self.template.is_some(),
+            ..ExportArgs::default()
         }
     }
 }
@@ -224,6 +303,27 @@ mod tests {
         let CliCommand::Run(args) = cli.command else { panic!("another command") };
         assert_eq!(args.words, ["ls", "-e", "--color"]);
         assert_eq!((args.type_word, args.project.env), (TypeWord::Alone, vec![".env.x".into()]));
+    }
+
+    #[test]
+    fn s18_1_the_call_of_foreman_export_is_understood() {
+        let line = "export systemd /etc/systemd/system -a shop -u deploy -l log -c web=2 -p 5000 --timeout 9";
+        let CliCommand::Export(args) = read(line).expect("understood").command else { panic!("another command") };
+
+        let expected = ExportArgs {
+            directory: Some("/etc/systemd/system".into()),
+            app: Some("shop".to_owned()),
+            user: Some("deploy".to_owned()),
+            log_dir: Some("log".into()),
+            concurrency: Some("web=2".to_owned()),
+            port: Some("5000".to_owned()),
+            timeout: Some(Seconds(Duration::from_secs(9))),
+            ..ExportArgs::default()
+        };
+        assert_eq!(*args, expected);
+        let CliCommand::Export(args) = read("export systemd out").expect("understood").command else { panic!() };
+        assert_eq!((args.app.as_deref(), args.user.as_deref()), (Some("app"), Some("app")));
+        assert!(read("export upstart out").is_err());
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct ExportDirectory {
 type Failed = (PathBuf, io::Error);
 
 /// One step that can be taken back.
-enum Step {
+enum FileStep {
     /// The old file has a second name.
     Kept(PathBuf),
     /// The new file is where there was none.
@@ -47,6 +47,9 @@ impl ExportDirectory {
     /// # Errors
     /// Status 73: the directory cannot be read.
     pub(super) fn find(&self, app: &str, files: &[ExportFile]) -> Result<Vec<FoundFile>, Error> {
+        if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_dir()) {
+            return Err(not_written((self.path.clone(), io::Error::from_raw_os_error(libc::ENOTDIR))));
+        }
         let mut found = Vec::new();
         for file in files {
             found.extend(self.found(&file.path).map_err(|error| not_written((self.path.join(&file.path), error)))?);
@@ -110,13 +113,13 @@ impl ExportDirectory {
         runtime::block_all();
         let mut made = Vec::new();
         let done = self.prepare(changes, &mut made).and_then(|()| self.replace(changes));
-        if done.is_err() {
-            made.iter().rev().for_each(|path| drop(fs::remove_dir(path)));
-        }
         for file in &changes.write {
             let _ = fs::remove_file(beside(&self.path.join(&file.path), NEW));
         }
-        runtime::unblock_all();
+        if done.is_err() {
+            made.iter().rev().for_each(|path| drop(fs::remove_dir(path)));
+        }
+        runtime::unblock_for_start();
         done.map_err(not_written)
     }
 
@@ -146,7 +149,7 @@ impl ExportDirectory {
             }
         }
         for step in &steps {
-            if let Step::Kept(path) = step {
+            if let FileStep::Kept(path) = step {
                 let _ = fs::remove_file(beside(path, OLD));
             }
         }
@@ -163,17 +166,17 @@ impl ExportDirectory {
 }
 
 /// Gives the old file a second name, and renames the new one over it; if there is no new one, removes the old one.
-fn exchange(path: &Path, is_new: bool, steps: &mut Vec<Step>) -> io::Result<()> {
+fn exchange(path: &Path, is_new: bool, steps: &mut Vec<FileStep>) -> io::Result<()> {
     let old = beside(path, OLD);
     // Left by an export that was killed.
     let _ = fs::remove_file(&old);
     match fs::hard_link(path, &old) {
-        Ok(()) => steps.push(Step::Kept(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => steps.push(Step::Added(path.to_owned())),
+        Ok(()) => steps.push(FileStep::Kept(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => steps.push(FileStep::Added(path.to_owned())),
         // Not every file system has hard links.
         Err(_) => {
             fs::rename(path, &old)?;
-            steps.push(Step::Kept(path.to_owned()));
+            steps.push(FileStep::Kept(path.to_owned()));
         }
     }
     if is_new {
@@ -185,11 +188,11 @@ fn exchange(path: &Path, is_new: bool, steps: &mut Vec<Step>) -> io::Result<()> 
     }
 }
 
-fn take_back(steps: Vec<Step>) {
+fn take_back(steps: Vec<FileStep>) {
     for step in steps.into_iter().rev() {
         match step {
-            Step::Added(path) => drop(fs::remove_file(path)),
-            Step::Kept(path) => drop(fs::rename(beside(&path, OLD), path)),
+            FileStep::Added(path) => drop(fs::remove_file(path)),
+            FileStep::Kept(path) => drop(fs::rename(beside(&path, OLD), path)),
         }
     }
 }
