@@ -18,6 +18,7 @@ use super::drains::Busy;
 use super::exchange::OpenExchange;
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
+use super::trials::Trial;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
@@ -194,23 +195,29 @@ impl Router {
         client: &ClientConnection,
         is_resent: bool,
     ) -> Result<Reached, HCode> {
+        let mut trials = Vec::new();
         loop {
             let changed = self.changed.notified();
             if routed.may_be_web && self.is_not_served(&routed.target, input) {
                 routed.target = RouteTarget::Web { app: 0 };
-                input.tried.clear();
+                input.forget_tries();
                 open.forget_dyno();
             }
             input.in_flight = self.drains.total();
+            input.left_to_others = self.trials.of_others(&trials);
             let backend = match self.choose(input, &routed.target) {
                 Choice::Send(backend) => backend,
-                Choice::Refuse(code) => return Err(code),
+                Choice::Refuse(code) => {
+                    self.name_tried(input, open);
+                    return Err(code);
+                }
                 Choice::Hold { until } => {
                     let _held = self.hold();
                     tokio::select! {
                         () = changed => {}
-                        () = sleep_until(self.began + until) => {}
+                        () = sleep_until(self.instant(until)) => {}
                     }
+                    self.learn_trials(input);
                     continue;
                 }
             };
@@ -220,6 +227,9 @@ impl Router {
             // From now on a stop waits for the request.
             let busy = self.drains.occupy(RunId(backend.run));
             open.try_dyno(&backend);
+            if !self.quarantine.borrow().has_listened(&backend) && !self.trials.has(backend.run) {
+                trials.push(Trial::begin(self, backend.run));
+            }
             if let Some(connection) = self.pool.take(RunId(backend.run), is_resent) {
                 return Ok(Reached { connection, busy, backend, is_new: false });
             }
@@ -242,11 +252,10 @@ impl Router {
     }
 
     fn note_refusal(&self, backend: &Backend, error: io::ErrorKind, input: &mut ChoiceInput) {
-        let now = self.now();
-        self.quarantine.borrow_mut().refused(backend.run, now);
-        input.tried.push(backend.run);
-        input.last_try = now;
-        input.was_refused = error != io::ErrorKind::TimedOut;
+        let (now, mut quarantine) = (self.now(), self.quarantine.borrow_mut());
+        let has_listened = quarantine.has_listened(backend);
+        quarantine.refused(backend.run, now);
+        input.note_refusal(backend.run, has_listened, error != io::ErrorKind::TimedOut, now);
     }
 
     /// Sends the request and waits until the answer begins.
