@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
+use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -30,6 +31,8 @@ use crate::routing::{
 const NEWS_WITHIN: Duration = Duration::from_millis(250);
 /// The same if a connection was lost that had been kept.
 const KEPT_NEWS_WITHIN: Duration = Duration::from_millis(50);
+/// The longest reason that the platform passes on: its status lines have at most 8192 bytes.
+const LONGEST_REASON: usize = 8192 - "HTTP/1.1 200 ".len();
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -293,6 +296,8 @@ impl Router {
                 let error = error.error();
                 Err(if error.is_parse_too_large() {
                     FailedTry::Final(HCode::H25(AnswerFault::Header))
+                } else if error.is_parse() && error.to_string().contains("content-length") {
+                    FailedTry::Final(HCode::H25(AnswerFault::ContentLength))
                 } else if error.is_parse() {
                     FailedTry::Final(HCode::H17)
                 } else if !is_silent {
@@ -319,7 +324,13 @@ impl Router {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         reached.connection.learn(&head.headers);
-        if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
+        let prepared = match head.extensions.get::<ReasonPhrase>() {
+            Some(reason) if self.rules.is_platform && reason.as_bytes().len() > LONGEST_REASON => {
+                Err(HCode::H25(AnswerFault::StatusLine))
+            }
+            Some(_) | None => self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade),
+        };
+        if let Err(code) = prepared {
             return self.refuse(&open, code, &routed.target, wants_json);
         }
         open.entry.borrow_mut().status = Some(head.status.as_u16());

@@ -6,6 +6,7 @@ mod hold;
 mod limits;
 mod losses;
 mod names;
+mod odd_answers;
 mod tunnel;
 
 use std::io::{Read, Write};
