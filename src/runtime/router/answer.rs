@@ -353,7 +353,7 @@ impl Router {
 }
 
 /// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
-fn is_of_dyno(error: io::ErrorKind) -> bool {
+pub(super) fn is_of_dyno(error: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }

@@ -1,12 +1,15 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
+mod codes;
 mod endings;
+mod floods;
 mod forward;
 mod hold;
 mod limits;
 mod losses;
 mod names;
 mod odd_answers;
+mod smuggling;
 mod tunnel;
 
 use std::io::{Read, Write};
@@ -32,6 +35,9 @@ use crate::supervisor::tests::process_type;
 use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
 
 type Order = Box<dyn FnOnce(&Rc<Router>) + Send>;
+
+/// After this many turns of the router without progress, there will be none.
+const TURNS: usize = 2000;
 
 /// A router in a thread of its own, because the test waits for sockets.
 struct TestRouter {
@@ -107,6 +113,16 @@ impl TestRouter {
             move |router| is_so(router)
         }) {
             assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
+            thread::yield_now();
+        }
+    }
+
+    /// Calls `act` until it no longer gets anything done, however often the router has had a turn.
+    fn until_stuck(&self, mut act: impl FnMut() -> usize) {
+        let mut turns_without = 0;
+        while turns_without < TURNS {
+            turns_without = if act() == 0 { turns_without + 1 } else { 0 };
+            self.ask(|_| ());
             thread::yield_now();
         }
     }
