@@ -67,7 +67,8 @@ pub struct StartArgs {
     pub detach: Option<u64>,
     /// Behave like the platform
     ///
-    /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
+    /// The router and its time-outs, restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a
+    /// separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Apply changes to Procfile, .env and .foreman

@@ -1,4 +1,4 @@
-//! Decides which process type, and at the front door which app, a request is for (S16.2).
+//! Decides which process type, and at the front door which app, a request is for (S16.2, S16.7).
 
 use super::{HostKind, HostName};
 use crate::model::ProcessType;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn s16_2_the_front_door_finds_the_app_by_its_name() {
+    fn s16_7_the_front_door_finds_the_app_by_its_name() {
         let apps = [app("shop", &["api", "x"]), app("shop-api", &[]), app("blog", &["api"])];
         let target = |name: &str| front_door_route(&host(name), &apps);
 

@@ -13,7 +13,7 @@ use crate::smoke;
 const OTHER_USER: u32 = 54_321;
 
 #[test]
-fn s16_7_what_is_not_a_request_for_an_app_reaches_none() {
+fn s16_7_invalid_requests_reach_no_app() {
     let app = smoke::app("web: exec ./listen 127.0.0.1\n");
     let door = OpenDoor::open(&app);
     let running = start(&app, "", &[]);

@@ -133,6 +133,7 @@ mod reload_watch;
 mod resources;
 mod restart;
 mod router;
+mod router_limits;
 mod router_log;
 mod router_start;
 mod router_stop;

@@ -128,7 +128,7 @@ fn s16_5_the_page_of_a_crashed_dyno_says_what_it_wrote_last() {
 }
 
 #[test]
-fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
+fn s16_5_the_heroku_format_writes_the_platforms_router_line() {
     let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), &["--heroku"]);
 
     assert!(routed.answer("X-Request-Id: 01234567890123456789\r\n").starts_with(OK));
@@ -143,7 +143,7 @@ fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
 }
 
 #[test]
-fn s16_5_the_log_format_decides_whose_words_a_line_has() {
+fn s16_5_the_log_format_decides_the_format_of_router_lines() {
     let app = || smoke::app("web: exec ./listen 127.0.0.1\n");
     let routed = Routed::start(app(), &["--log-format", "heroku"]);
     assert!(routed.answer("").starts_with(OK));

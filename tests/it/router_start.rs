@@ -65,6 +65,19 @@ fn s16_1_without_a_router_the_address_is_that_of_web() {
 }
 
 #[test]
+fn s16_1_heroku_starts_a_router_unless_it_is_left_out() {
+    let app = App::new(TWO);
+    let port = free_port();
+    let base = port.to_string();
+    let heroku = ["start", "--heroku", "--log-format", "text", "-p", &base];
+
+    assert_eq!(said(app.dyno(heroku)), (lines(port, port + 100, port + 200), String::new()));
+    assert_eq!(said(app.dyno(heroku).args(&["--no-router"])), (lines(port, port, port + 100), String::new()));
+    app.write(".foreman", "router: false\n");
+    assert_eq!(said(app.dyno(heroku)), (lines(port, port, port + 100), String::new()));
+}
+
+#[test]
 fn s16_1_an_address_that_the_user_sets_wins() {
     let app = App::new(TWO).file(".env", "DYNO_URL=http://shop.example\n");
     let port = free_port();
@@ -132,7 +145,7 @@ fn s16_1_a_port_in_use_is_an_error() {
 }
 
 #[test]
-fn s16_1_what_cannot_be_a_router_is_an_error_with_a_hint() {
+fn s16_1_invalid_router_options_are_errors_with_a_hint() {
     let app = App::new("web: true\n");
     let refuses = |args: &[&str], fact: &str, hint: &str| {
         app.refuses(&[&["start"], args].concat(), 2, &format!("error: {fact}\n\nhint: {hint}\n"));

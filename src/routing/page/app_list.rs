@@ -1,4 +1,4 @@
-//! The page at the front door: all apps, each with its addresses (S16.2).
+//! The page at the front door: all apps, each with its addresses (S16.7).
 
 use std::fmt::Write;
 
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s16_2_the_front_door_lists_all_apps_with_links() {
+    fn s16_7_the_front_door_lists_all_apps_with_links() {
         let shop = FrontDoorApp::new("shop", "up", "/srv/<shop>", 4900, ["api", "web", "Admin_UI"].into_iter());
         let page = FrontDoorPage { missing: None, apps: vec![shop] };
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn s16_2_an_unknown_name_is_404_with_the_list() {
+    fn s16_7_an_unknown_name_is_404_with_the_list() {
         let page = FrontDoorPage { missing: Some("<gone>".into()), apps: Vec::new() };
 
         assert_eq!(page.status(), 404);

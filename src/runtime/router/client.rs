@@ -198,6 +198,16 @@ impl ClientConnection {
         self.late.set(self.late.get().filter(|end| *end == ClientEnd::Cut));
     }
 
+    /// `dyno` was suspended: its time runs out as much later.
+    pub(super) fn postpone(&self, paused_for: Duration) {
+        self.stage.set(match self.stage.get() {
+            ClientStage::Idle(since) => ClientStage::Idle(since + paused_for),
+            ClientStage::Head(since) => ClientStage::Head(since + paused_for),
+            ClientStage::Busy => ClientStage::Busy,
+        });
+        self.wrote.set(self.wrote.get() + paused_for);
+    }
+
     /// Whether it has not taken all of an answer.
     pub(super) fn has_unwritten(&self) -> bool {
         !self.interim.is_hyper_flushed()

@@ -228,7 +228,7 @@ impl Timed for Exchange {
         let verdict = clock.look(self.router.time(now), waits_for_dyno, self.router.rules.enforces_timeouts);
         self.clock.set(clock);
         match verdict {
-            ClockVerdict::Next(at) => return at.map(|at| self.router.began + at),
+            ClockVerdict::Next(at) => return at.map(|at| self.router.instant(at)),
             ClockVerdict::Announce { code, limit } => {
                 self.router.log.line(&self.entry.borrow().announcement(code, limit));
             }

@@ -26,6 +26,7 @@ mod request_body;
 mod router_log;
 #[cfg(test)]
 mod tests;
+mod trials;
 mod tunnel;
 mod wish;
 
@@ -49,6 +50,7 @@ pub(super) use self::later::LaterRouter;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+use self::trials::Trials;
 pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
@@ -95,6 +97,7 @@ pub(super) struct Router {
     /// The first request waits, or the last one does not any more.
     interest_changed: Notify,
     quarantine: RefCell<Quarantine>,
+    trials: Trials,
     pool: DynoPool,
     drains: Rc<Drains>,
     clients: Roster<ClientConnection>,
@@ -106,6 +109,8 @@ pub(super) struct Router {
     log: RouterLog,
     archive: Option<LogArchive>,
     began: Instant,
+    /// How long `dyno` was suspended since then: no limit counts that time (S12.2).
+    paused: Cell<Duration>,
     random: (RandomState, Cell<u64>),
     /// What listens for clients.
     accepting: RefCell<JoinSet<()>>,
@@ -138,6 +143,7 @@ impl Router {
             held: Cell::default(),
             interest_changed: Notify::new(),
             quarantine: RefCell::default(),
+            trials: Trials::default(),
             pool: DynoPool::new(Rc::clone(&scratch)),
             drains: Rc::default(),
             clients: Roster::default(),
@@ -148,6 +154,7 @@ impl Router {
             log: RouterLog::new(hub),
             archive,
             began: Instant::now(),
+            paused: Cell::default(),
             random: (RandomState::new(), Cell::default()),
             accepting: RefCell::default(),
             connections: RefCell::default(),
@@ -253,7 +260,18 @@ impl Router {
     }
 
     fn time(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.began)
+        at.saturating_duration_since(self.began).saturating_sub(self.paused.get())
+    }
+
+    /// When that clock has this time.
+    fn instant(&self, time: Duration) -> Instant {
+        self.began + self.paused.get() + time
+    }
+
+    /// `dyno` was suspended: what is due comes as much later.
+    pub(super) fn postpone(&self, paused_for: Duration) {
+        self.paused.set(self.paused.get() + paused_for);
+        self.clients.each(|client| client.postpone(paused_for));
     }
 
     fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
@@ -265,7 +283,7 @@ impl Router {
     /// Whether the dynos of a type that a request names do not listen, as far as is known.
     fn is_not_served(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
         let RouteTarget::Type { process_type, .. } = target else { return false };
-        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.tried)
+        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.all_tried())
     }
 
     /// The process type that a request is for.
