@@ -5,6 +5,7 @@ mod forward;
 mod hold;
 mod limits;
 mod losses;
+mod memory;
 mod names;
 mod tunnel;
 
