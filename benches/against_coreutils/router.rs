@@ -114,6 +114,8 @@ fn at_rest(app: &App, effort: Effort, without: &[f64], table: &mut Table) {
     let (mut resident, mut wake_ups) = (Vec::new(), Vec::new());
     for round in without {
         let routed = RoutedApp::start(app);
+        // The buffers for the first request are given back.
+        pause(PASSED_MS);
         let rest = AtRest::of(routed.dyno.both(), effort.of(5_000, 1_000));
         resident.push(rest.resident - round);
         wake_ups.push(rest.wake_ups);
