@@ -33,6 +33,8 @@ const NEWS_WITHIN: Duration = Duration::from_millis(250);
 const KEPT_NEWS_WITHIN: Duration = Duration::from_millis(50);
 /// The longest reason that the platform passes on: its status lines have at most 8192 bytes.
 const LONGEST_REASON: usize = 8192 - "HTTP/1.1 200 ".len();
+/// The age of a request from which on its client may have left without our notice.
+const JUST_COME: Duration = Duration::from_millis(5);
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -224,7 +226,8 @@ impl Router {
                     continue;
                 }
             };
-            if client.has_left() {
+            // hyper sees that itself unless a body waits. Looking costs a system call.
+            if (client.has_unread.get() || open.began.elapsed() > JUST_COME) && client.has_left() {
                 return Err(HCode::H27);
             }
             // From now on a stop waits for the request.
@@ -273,6 +276,7 @@ impl Router {
         open.begin_service();
         open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
+        meter.begin();
         let before = meter.received.get();
         if routed.head.wants_upgrade {
             let (sender, end) = oneshot::channel();

@@ -81,6 +81,7 @@ impl OpenExchange {
             client: Rc::clone(client),
         });
         router.exchanges.add(&exchange);
+        router.after_load.note(now);
         Self(exchange)
     }
 }
@@ -175,7 +176,7 @@ impl Exchange {
             self.router.write(&entry);
         }
         self.client.end();
-        self.router.deadline.arm(now + super::client::IDLE_FOR);
+        self.router.deadline.arm(now + super::client::RESTS_AFTER);
     }
 
     /// Ends the request for this reason.

@@ -6,11 +6,14 @@
 //!
 //! A client is a [`client`] with a [`client_io`] between its socket and hyper. Each of its requests is an [`exchange`]:
 //! [`answer`] finds a dyno for it, with a connection of the [`pool`], and sends the answer as an [`answer_body`]. After a
-//! `101` the connection is a [`tunnel`]. [`deadlines`] has the only timer.
+//! `101` the connection is a [`tunnel`]. [`deadlines`] has the only timer. A connection without a request has no buffers, and
+//! [`after_load`] gives the memory back that many requests have needed.
 
 mod accept;
+mod after_load;
 mod answer;
 mod answer_body;
+mod answer_extent;
 mod client;
 mod client_io;
 mod deadlines;
@@ -42,6 +45,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 pub(super) use self::accept::most_clients;
+use self::after_load::AfterLoad;
 use self::client::ClientConnection;
 use self::deadlines::{ReviewTime, Roster};
 use self::drains::Drains;
@@ -103,6 +107,7 @@ pub(super) struct Router {
     clients: Roster<ClientConnection>,
     exchanges: Roster<Exchange>,
     deadline: ReviewTime,
+    after_load: AfterLoad,
     /// A client has left.
     has_room: Notify,
     scratch: Rc<ReadScratch>,
@@ -149,6 +154,7 @@ impl Router {
             clients: Roster::default(),
             exchanges: Roster::default(),
             deadline: ReviewTime::default(),
+            after_load: AfterLoad::default(),
             has_room: Notify::new(),
             scratch,
             log: RouterLog::new(hub),
@@ -241,16 +247,18 @@ impl Router {
 
     /// Does what is due for all connections, and returns when the next thing is.
     fn review(&self, now: Instant) -> Option<Instant> {
-        [self.exchanges.review(now), self.clients.review(now), self.pool.review(now)].into_iter().flatten().min()
+        let connections = [self.exchanges.review(now), self.clients.review(now), self.pool.review(now)];
+        connections.into_iter().chain([self.after_load.review(now)]).flatten().min()
     }
 
     /// Keeps a connection to a dyno for the next request.
     fn keep(&self, connection: DynoConnection) {
         let backends = self.backends.borrow();
         let mut all = backends.values().flat_map(|backends| &backends.0);
-        if all.any(|backend| backend.run == connection.run.0 && backend.state == BackendState::Up) {
-            self.pool.keep(connection);
-            self.deadline.arm(Instant::now() + pool::IDLE_FOR);
+        if all.any(|backend| backend.run == connection.run.0 && backend.state == BackendState::Up)
+            && let Some(until) = self.pool.keep(connection)
+        {
+            self.deadline.arm(until);
         }
     }
 
