@@ -281,7 +281,7 @@ impl ClientConnection {
         of_body.filter(|_| self.requests.get() >= self.guard.borrow().heads())
     }
 
-    /// Sends interim answers of the dyno to the client, for ever.
+    /// Sends interim answers of the dyno to the client and never returns.
     pub(super) async fn pass_interim(&self) -> Infallible {
         poll_fn(|cx| self.interim.poll_pass(&self.socket, cx)).await
     }
@@ -373,7 +373,7 @@ impl Timed for ClientConnection {
         }
         self.late.set(Some(end));
         self.ending.notify_one();
-        // It may be not too late after all.
+        // The stage may change before the end is noticed.
         Some(now + IDLE_FOR)
     }
 

@@ -57,7 +57,7 @@ impl RouterLog {
         }
     }
 
-    /// Passes the lines on to the log, for ever.
+    /// Passes the lines on to the log and never returns.
     pub(super) async fn carry(&self) {
         loop {
             self.arrived.notified().await;
