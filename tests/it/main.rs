@@ -115,6 +115,8 @@ mod real_apps_reload;
 #[cfg(feature = "real-apps")]
 mod real_apps_router;
 #[cfg(feature = "real-apps")]
+mod real_apps_router_web;
+#[cfg(feature = "real-apps")]
 mod real_apps_shells;
 #[cfg(feature = "real-apps")]
 mod real_apps_smoke;
