@@ -29,6 +29,8 @@ mod attached_run;
 mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
+#[cfg(feature = "browser")]
+mod browser;
 mod check_config;
 mod checkouts;
 mod checkouts_many;
