@@ -168,7 +168,7 @@ pub struct StartArgs {
     /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Run these types without showing their output
+    /// Run these types without showing their output; `router` hides the lines of requests
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
     /// Command to run as `web` if there is no Procfile

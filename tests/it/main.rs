@@ -29,6 +29,8 @@ mod attached_run;
 mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
+#[cfg(feature = "browser")]
+mod browser;
 mod check_config;
 mod checkouts;
 mod checkouts_many;
@@ -114,6 +116,8 @@ mod real_apps_kernel;
 mod real_apps_reload;
 #[cfg(feature = "real-apps")]
 mod real_apps_router;
+#[cfg(feature = "real-apps")]
+mod real_apps_router_web;
 #[cfg(feature = "real-apps")]
 mod real_apps_shells;
 #[cfg(feature = "real-apps")]

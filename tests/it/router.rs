@@ -37,7 +37,7 @@ impl Routed {
 }
 
 /// The whole answer of the router. Empty: there is none.
-fn answer(port: u16, headers: &str) -> String {
+pub(crate) fn answer(port: u16, headers: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) {
         let request = format!("GET /items HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
@@ -125,6 +125,23 @@ fn s16_5_the_page_of_a_crashed_dyno_says_what_it_wrote_last() {
     assert_eq!((&value["code"], &value["lines"]), (&"H10".into(), &serde_json::json!(["<b>boom</b>"])));
     assert_eq!(value["dyno"]["name"], "web.1");
     routed.running.until_shown("router   | GET /items 503 H10 App crashed");
+}
+
+#[test]
+fn s16_5_each_answer_of_the_router_itself_has_a_date() {
+    let routed = Routed::start(App::new("web: exec sleep 1000\n"), &[]);
+
+    // hyper never sees the first.
+    for (request, status) in [
+        ("GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "421 Misdirected Request"),
+    ] {
+        let mut client = TcpStream::connect(("127.0.0.1", routed.port)).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        let answer = crate::front_door::whole(client);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.split_once("\r\n\r\n").unwrap().0.contains("\r\ndate: "), "{answer}");
+    }
 }
 
 #[test]

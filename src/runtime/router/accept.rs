@@ -63,7 +63,7 @@ impl Drop for Seated {
 }
 
 impl Router {
-    /// Accepts clients, for ever.
+    /// Accepts clients and never returns.
     pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
         let most = most_clients();
         loop {
@@ -105,7 +105,7 @@ impl Router {
         Ok(())
     }
 
-    /// Frees the memory of connections that are over, for ever.
+    /// Frees the memory of connections that are over and never returns.
     pub(super) async fn forget_ended(self: Rc<Self>) {
         loop {
             while poll_fn(|cx| self.connections.borrow_mut().poll_join_next(cx)).await.is_some() {}

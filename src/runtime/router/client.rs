@@ -266,7 +266,7 @@ impl ClientConnection {
         of_body.filter(|_| self.requests.get() >= self.guard.borrow().heads())
     }
 
-    /// Sends interim answers of the dyno to the client, for ever.
+    /// Sends interim answers of the dyno to the client and never returns.
     pub(super) async fn pass_interim(&self) -> Infallible {
         poll_fn(|cx| self.interim.poll_pass(&self.socket, cx)).await
     }

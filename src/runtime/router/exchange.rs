@@ -203,6 +203,11 @@ impl Exchange {
         });
     }
 
+    /// The port of the front door that the client connected to, if it did.
+    pub(super) fn front_door(&self) -> Option<u16> {
+        self.client.front_door
+    }
+
     /// Ready when the client has got everything that the dyno has sent.
     pub(super) fn poll_client_flushed(&self, cx: &Context<'_>) -> Poll<()> {
         self.client.poll_flushed(cx)

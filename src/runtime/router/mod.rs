@@ -51,6 +51,7 @@ use self::deadlines::{ReviewTime, Roster};
 use self::drains::Drains;
 use self::exchange::Exchange;
 pub(super) use self::later::LaterRouter;
+pub(super) use self::pages::date;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;

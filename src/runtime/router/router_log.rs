@@ -71,7 +71,7 @@ impl RouterLog {
         }
     }
 
-    /// Passes the lines on to the log, for ever.
+    /// Passes the lines on to the log and never returns.
     pub(super) async fn carry(&self) {
         let mut next = Instant::now();
         loop {

@@ -96,7 +96,7 @@ impl Timed for ClientConnection {
         }
         self.late.set(Some(end));
         self.ending.notify_one();
-        // It may be not too late after all.
+        // The stage may change before the end is noticed.
         Some(if end == ClientEnd::Resting { until + IDLE_FOR.saturating_sub(RESTS_AFTER) } else { now + IDLE_FOR })
     }
 
