@@ -38,7 +38,7 @@ pub use protocol::Message;
 pub use spawn_failure::fork_failure;
 pub use sweep::Survivor;
 pub use sys::{
-    drop_unread_keys, is_ignored, page_bytes, press_signal_key, receive_header, reset_signal, send_with_fd,
-    set_terminal_size, terminal_device, terminal_size, unread_in_pipe, unsent,
+    is_ignored, page_bytes, receive_header, reset_signal, send_with_fd, set_terminal_size, terminal_device,
+    terminal_size, unread_in_pipe, unsent,
 };
-pub use terminal_modes::TerminalModes;
+pub use terminal_modes::{TerminalModes, drop_unread_keys, press_signal_key};

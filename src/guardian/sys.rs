@@ -9,8 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use nix::sys::termios::{FlowArg, FlushArg, tcflow, tcflush};
-use nix::unistd::{ForkResult, Pid, SysconfVar, fork, sysconf, write};
+use nix::unistd::{ForkResult, Pid, SysconfVar, fork, sysconf};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
 use crate::model::{ExitStatus, PtySize};
@@ -337,34 +336,11 @@ pub fn set_terminal_size(fd: impl AsFd, size: PtySize) -> Result<(), Errno> {
     unsafe { set_window_size(fd.as_fd().as_raw_fd(), &raw const size) }.map(drop)
 }
 
-/// Drops what was typed into a terminal and was not read, as the system does when a key means a signal. `master`: of that
-/// terminal.
+/// The side of a terminal that its programs have open. `master`: of that terminal.
 ///
 /// # Errors
 /// `master` is something else, or the system is older than Linux 4.13.
-pub fn drop_unread_keys(master: impl AsFd) -> Result<(), Errno> {
-    tcflush(other_side(master)?, FlushArg::TCIFLUSH)
-}
-
-/// Does what the system does for a key that means a signal, apart from the signal: continues output that Ctrl-S has stopped, and
-/// with `echoes` shows the key as `^C`. `master`: of the terminal.
-///
-/// # Errors
-/// Those of [`drop_unread_keys`], or nobody reads what the terminal shows.
-pub fn press_signal_key(master: impl AsFd, key: u8, echoes: bool) -> Result<(), Errno> {
-    let side = other_side(master)?;
-    // Only output that was stopped in this way can be continued.
-    tcflow(&side, FlowArg::TCOOFF)?;
-    tcflow(&side, FlowArg::TCOON)?;
-    if !echoes {
-        return Ok(());
-    }
-    let shown = if key.is_ascii_control() { vec![b'^', key ^ 0x40] } else { vec![key] };
-    write(&side, &shown).map(drop)
-}
-
-/// The side of a terminal that its programs have open.
-fn other_side(master: impl AsFd) -> Result<OwnedFd, Errno> {
+pub(super) fn other_side(master: impl AsFd) -> Result<OwnedFd, Errno> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
     // SAFETY: TIOCGPTPEER takes flags and returns a new descriptor, which belongs to no one else.
     Ok(unsafe { OwnedFd::from_raw_fd(open_other_side(master.as_fd().as_raw_fd(), flags)?) })
