@@ -1,4 +1,4 @@
-//! Measures `dyno start` against `cat`, `sed` and a plain `sh` loop, and checks the results against limits.
+//! Measures `dyno start` against `cat`, `sed`, a plain `sh` loop and nginx, and checks the results against limits.
 //!
 //! `cargo bench` runs everything; `cargo bench -- --quick idle stop` runs the named sections with fewer rounds. After a
 //! warm-up, programs that are compared run alternately (A B A B …) and are compared pair by pair, so that a moment of
@@ -17,6 +17,7 @@ mod memory;
 mod ports;
 mod processes;
 mod roles;
+mod router;
 mod stop;
 mod table;
 mod throughput;
@@ -44,7 +45,7 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
     ("ports", ports::measure),
@@ -54,6 +55,7 @@ const SECTIONS: [Section; 10] = [
     ("watch", watch::measure),
     ("memory", memory::measure),
     ("followers", followers::measure),
+    ("router", router::measure),
     ("throughput", throughput::measure),
 ];
 

@@ -41,6 +41,11 @@ pub(crate) fn listen_and_wait(fifo: &str) -> String {
     format!("{} listen-and-wait {fifo}", program())
 }
 
+/// The command line of a web server that listens on its `PORT`.
+pub(crate) fn web_server() -> String {
+    format!("{} web-server", program())
+}
+
 fn program() -> String {
     let path = std::env::current_exe().unwrap();
     let path = path.to_str().expect("the path of this program is UTF-8");
@@ -69,6 +74,7 @@ pub(crate) fn play(words: &[String], begun: SystemTime) -> bool {
             let _server = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
             report_until_signalled(begun, fifo);
         }
+        [role] if role == "web-server" => crate::router::serve(),
         _ => return false,
     }
     true

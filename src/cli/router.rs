@@ -17,10 +17,10 @@ pub struct RouterArgs {
     /// One address for all `web` dynos
     ///
     /// Requests go to one of the dynos that are up, and wait while they are restarted. Without PORT, the router has the base
-    /// port, and the ports of the dynos begin one step later. [default: `router` in .foreman]
+    /// port, and the ports of the dynos begin one step later. [default: `router` in .foreman; with --heroku: yes]
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = BASE, value_parser = router_port, conflicts_with = "no_router", help_heading = ROUTER)]
     pub router: Option<RouterPort>,
-    /// No router, even if .foreman has one
+    /// No router, even with --heroku or if .foreman has one
     #[arg(long, help_heading = ROUTER, hide_short_help = true)]
     pub no_router: bool,
     /// How long a request waits for a dyno that is starting [default: 30]

@@ -67,7 +67,8 @@ pub struct StartArgs {
     pub detach: Option<u64>,
     /// Behave like the platform
     ///
-    /// Restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a separate option.
+    /// The router and its time-outs, restarts, 30 s grace period, 60 s boot timeout, profile, its log format: each is also a
+    /// separate option.
     #[arg(long, help_heading = LIFE)]
     pub heroku: bool,
     /// Apply changes to Procfile, .env and .foreman
@@ -167,7 +168,7 @@ pub struct StartArgs {
     /// How the log looks and where it goes.
     #[command(flatten)]
     pub log: LogArgs,
-    /// Run these types without showing their output
+    /// Run these types without showing their output; `router` hides the lines of requests
     #[arg(short, long, value_name = "TYPE,…", value_delimiter = ',', help_heading = OUTPUT, hide_short_help = true, add = Offers::ProcessTypes)]
     pub quiet: Vec<String>,
     /// Command to run as `web` if there is no Procfile

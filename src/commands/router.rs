@@ -1,6 +1,6 @@
 //! `dyno router`: the front door, one port for all apps of this user (S16.7).
 
-use std::io;
+use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::app::url_of_port;
@@ -13,6 +13,7 @@ use crate::project::reason;
 use crate::runtime::{self, FrontDoorName, FrontDoorStart};
 use crate::supervisor::Outcome;
 
+use super::start::router::ListenFailure;
 use super::start::{detached, router as sockets};
 
 /// `dyno router`.
@@ -42,8 +43,9 @@ fn serve(port: u16, link: Option<CallerLink>) -> Result<Outcome, Error> {
     reset_signal(libc::SIGINT);
     // As many connections as the system allows. Without it there are fewer.
     let _ = Limits::raise();
-    let listeners = sockets::listen(port, &[]).map_err(|error| refused(port, &error))?;
-    let _name = FrontDoorName::take(port).map_err(|error| refused(port, &error))?;
+    let listeners = sockets::listen(port, &[]).map_err(|failure| refused(&failure))?;
+    let at = (Ipv4Addr::LOCALHOST, port).into();
+    let _name = FrontDoorName::take(port).map_err(|error| refused(&ListenFailure { at, error }))?;
     let url = url_of_port(port).replace("127.0.0.1", "localhost");
     if let Some(link) = link {
         let goes_on = link.let_caller_return(&url).map_err(|errno| internal("let the caller return", errno.desc()))?;
@@ -75,13 +77,14 @@ fn stop(port: u16) -> Result<Outcome, Error> {
 }
 
 /// Why it cannot listen.
-fn refused(port: u16, error: &io::Error) -> Error {
+fn refused(failure: &ListenFailure) -> Error {
+    let port = failure.at.port();
     if let Some(pid) = FrontDoorName::holder(port) {
         let fact = format!("`dyno router` is already running on port {port} (pid {pid})");
         let hint = format!("it serves all of your apps; `dyno router --stop --port {port}` stops it");
         return Error::new(Status::Unavailable, fact, hint);
     }
-    sockets::refused(port, error, &format!("--port {}", if port == 4900 { 4901 } else { 4900 }))
+    sockets::refused(failure, &format!("--port {}", if port == 4900 { 4901 } else { 4900 }))
 }
 
 fn internal(what: &str, why: &str) -> Error {

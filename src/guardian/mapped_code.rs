@@ -1,7 +1,7 @@
-//! Gives back the memory of code that an app at rest does not need.
+//! Gives back the memory of code that an app at rest does not need, and memory that is free.
 //!
 //! One of the three files that may contain `unsafe`. The others are `spawn` and `sys`.
-#![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, nor for madvise")]
+#![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, madvise and malloc_trim")]
 
 use super::sys::page_bytes;
 
@@ -14,6 +14,15 @@ pub fn unmap_unchanged_pages() {
     }
     // SAFETY: the function has the type that is called, and does not keep what it gets.
     unsafe { libc::dl_iterate_phdr(Some(unmap_object), std::ptr::null_mut()) };
+}
+
+/// Gives the system the memory that the allocator keeps for later.
+pub fn unmap_free_memory() {
+    // SAFETY: this touches only memory that is free, under the locks of the allocator.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 unsafe extern "C" fn unmap_object(object: *mut libc::dl_phdr_info, _: usize, _: *mut libc::c_void) -> libc::c_int {

@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use nix::sys::termios::{FlushArg, tcflush};
 use nix::unistd::{ForkResult, Pid, SysconfVar, fork, sysconf};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
@@ -337,16 +336,14 @@ pub fn set_terminal_size(fd: impl AsFd, size: PtySize) -> Result<(), Errno> {
     unsafe { set_window_size(fd.as_fd().as_raw_fd(), &raw const size) }.map(drop)
 }
 
-/// Drops what was typed into a terminal and was not read, as the system does when a key means a signal. `master`: of that
-/// terminal.
+/// The side of a terminal that its programs have open. `master`: of that terminal.
 ///
 /// # Errors
 /// `master` is something else, or the system is older than Linux 4.13.
-pub fn drop_unread_keys(master: impl AsFd) -> Result<(), Errno> {
+pub(super) fn other_side(master: impl AsFd) -> Result<OwnedFd, Errno> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
     // SAFETY: TIOCGPTPEER takes flags and returns a new descriptor, which belongs to no one else.
-    let side = unsafe { OwnedFd::from_raw_fd(open_other_side(master.as_fd().as_raw_fd(), flags)?) };
-    tcflush(&side, FlushArg::TCIFLUSH)
+    Ok(unsafe { OwnedFd::from_raw_fd(open_other_side(master.as_fd().as_raw_fd(), flags)?) })
 }
 
 /// Bytes in a pipe that have not been read yet. None if the system cannot tell. `fd`: either end.

@@ -1,4 +1,4 @@
-//! The modes of a terminal: reads them, makes them raw, and restores them.
+//! The modes of a terminal: reads them, makes them raw, and restores them. Also the keys that mean a signal.
 //!
 //! `dyno` makes the user's terminal raw while a dyno has the keyboard. If `dyno` is killed meanwhile, the guardian
 //! restores the modes, unless another program has changed them by then, such as the shell that has its prompt back.
@@ -7,8 +7,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::termios::{
-    InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Character, Termios, tcgetattr, tcsetattr,
+    FlowArg, FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Character, Termios,
+    tcflow, tcflush, tcgetattr, tcsetattr,
 };
+use nix::unistd::write;
+
+use super::sys::other_side;
 
 /// Size of [`TerminalModes`] in a frame, in bytes.
 const BYTES: usize = 3 * 4 + libc::NCCS;
@@ -146,6 +150,32 @@ impl RememberedTerminal {
             let _ = self.before.set(&self.terminal);
         }
     }
+}
+
+/// Drops what was typed into a terminal and was not read, as the system does when a key means a signal. `master`: of that
+/// terminal.
+///
+/// # Errors
+/// `master` is something else, or the system is older than Linux 4.13.
+pub fn drop_unread_keys(master: impl AsFd) -> Result<(), Errno> {
+    tcflush(other_side(master)?, FlushArg::TCIFLUSH)
+}
+
+/// Does what the system does for a key that means a signal, apart from the signal: continues output that Ctrl-S has stopped, and
+/// with `echoes` shows the key as `^C`. `master`: of the terminal.
+///
+/// # Errors
+/// Those of [`drop_unread_keys`], or the output of the terminal is not being read.
+pub fn press_signal_key(master: impl AsFd, key: u8, echoes: bool) -> Result<(), Errno> {
+    let side = other_side(master)?;
+    // Only output that was stopped in this way can be continued.
+    tcflow(&side, FlowArg::TCOOFF)?;
+    tcflow(&side, FlowArg::TCOON)?;
+    if !echoes {
+        return Ok(());
+    }
+    let shown = if key.is_ascii_control() { vec![b'^', key ^ 0x40] } else { vec![key] };
+    write(&side, &shown).map(drop)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::places::Places;
 use super::ports::{self, AssignedPorts, FindPorts};
 use super::{foreman_formation, size};
 use crate::app::{Formation, Layers, Procfile, Severity, StartOrder, WatchList};
-use crate::error::{Error, Status};
+use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, Focus, HttpCheck, Io, ProcessType};
 use crate::release::{Blueprint, Release, RunSettings};
 use crate::settings::{Settings, focused};
@@ -263,6 +263,12 @@ fn choose(settings: &Settings, files: &PlanFiles<'_>, purpose: Purpose, findings
         if findings.iter().all(|finding| finding.message != warning.fact) {
             findings.warn(warning);
         }
+    }
+    let has_web = types.iter().any(|process_type| process_type.as_str() == ProcessType::WEB);
+    // `--heroku` alone starts a router, too.
+    if settings.router.port().is_some() && !settings.life.heroku && !has_web && purpose != Purpose::Reload {
+        let fact = "the router has no dyno for its address: the Procfile has no process type `web`";
+        findings.warn(Complaint::new(fact, "rename the process type that answers requests to `web`"));
     }
     if formation.is_empty() {
         match types.first() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Backend, BackendState, Backends, HCode, Quarantine, RouterRules};
+use super::{Backend, BackendState, Backends, ChoiceInput, HCode, Quarantine, RouterRules};
 
 /// How long a request waits for a change after each dyno has refused it. A dyno whose end has not been noticed yet refuses.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -25,28 +25,6 @@ pub enum Choice {
     Refuse(HCode),
 }
 
-/// What is known of a request that needs a dyno. Times are on a clock that never jumps.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChoiceInput {
-    /// Since when it has needed a dyno.
-    pub since: Duration,
-    /// The runs that did not accept a connection for it, in order.
-    pub tried: Vec<u64>,
-    /// When the last of them did that.
-    pub last_try: Duration,
-    /// Whether the last of them refused. Otherwise it did not answer in time.
-    pub was_refused: bool,
-    /// How many other requests are in flight.
-    pub in_flight: usize,
-}
-
-impl ChoiceInput {
-    /// The dyno that accepted the request has lost it: it waits for one again, as long as a new request.
-    pub fn begin_again(&mut self, now: Duration) {
-        self.since = now;
-    }
-}
-
 impl Backends {
     /// Decides about a request. `random`: any number.
     #[must_use]
@@ -64,32 +42,40 @@ impl Backends {
         }
         let deadline = request.since.saturating_add(rules.hold);
         let is_up = |backend: &&Backend| backend.state == BackendState::Up;
-        let was_tried = |backend: &Backend| request.tried.contains(&backend.run);
         // It is probably starting: most process types are up before they listen.
-        let is_new = |backend: &Backend| !backend.listens && !quarantine.has_accepted(backend.run);
+        let is_new = |backend: &Backend| !quarantine.has_listened(backend);
+        let was_tried = |backend: &Backend| {
+            let tried = if is_new(backend) { &request.tried_early } else { &request.tried };
+            tried.contains(&backend.run)
+        };
+        let is_left = |backend: &Backend| is_new(backend) && request.left_to_others.contains(&backend.run);
         // When the request may try it. None: not again.
         let free_at = |backend: &Backend| match (was_tried(backend), is_new(backend)) {
+            _ if is_left(backend) => Some(deadline),
             (true, true) => Some(request.last_try.saturating_add(RETRY)),
             (true, false) => None,
             (false, true) => Some(now),
             (false, false) => Some(quarantine.until(backend.run, now).unwrap_or(now)),
         };
         let is_free = |backend: &&Backend| {
-            free_at(backend).is_some_and(|at| at <= now) && (now < deadline || !was_tried(backend))
+            let is_late = now >= deadline && (was_tried(backend) || is_left(backend));
+            !is_late && free_at(backend).is_some_and(|at| at <= now)
         };
         let free: Vec<&Backend> = self.0.iter().filter(is_up).filter(is_free).collect();
         if let Some(backend) = pick(&free, random) {
             return Choice::Send(backend.clone());
         }
         let next = self.0.iter().filter(is_up).filter_map(free_at).min();
-        let refused = if request.was_refused { HCode::H21 } else { HCode::H19 };
+        let is_first = request.tried.is_empty() && request.tried_early.is_empty();
+        let waits = self.0.iter().filter(is_up).any(is_left);
+        let refused = if request.was_refused || is_first { HCode::H21 } else { HCode::H19 };
         let is_coming = self.0.iter().any(|backend| backend.state.is_coming());
         let (until, code) = if is_coming {
             (next.unwrap_or(deadline), HCode::H20)
         } else if self.up() == 0 {
             return Choice::Refuse(self.why_none());
         } else if let Some(next) = next {
-            (next, if request.tried.is_empty() { HCode::H99 } else { refused })
+            (next, if is_first && !waits { HCode::H99 } else { refused })
         } else {
             // All that are up have refused this request.
             (request.last_try.saturating_add(SETTLE), refused)
@@ -262,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn s16_1_a_request_waits_for_a_quarantine_that_it_did_not_cause() {
+    fn s16_3_a_request_waits_for_a_quarantine_that_it_did_not_cause() {
         let mut quarantine = Quarantine::default();
         quarantine.refused(1, at(0));
         quarantine.refused(2, at(1000));
@@ -287,17 +273,37 @@ mod tests {
         quarantine.refused(1, at(0));
         // A quarantine is for dynos that have listened.
         assert_eq!(sent_to(choose(&new, &ChoiceInput::default(), &quarantine, at(1))), Some(1));
-        let request = refused_by(&[1], 1);
+        let early = |ms| ChoiceInput { tried_early: vec![1], ..refused_by(&[], ms) };
+        let request = early(1);
         assert_eq!(choose(&new, &request, &quarantine, at(1)), Choice::Hold { until: at(101) });
         assert_eq!(sent_to(choose(&new, &request, &quarantine, at(101))), Some(1));
-        let late = refused_by(&[1, 1, 1], 29_950);
+        let late = early(29_950);
         assert_eq!(choose(&new, &late, &quarantine, at(29_950)), Choice::Hold { until: at(30_000) });
         assert_eq!(choose(&new, &late, &quarantine, at(30_000)), Choice::Refuse(HCode::H21));
         assert_eq!(choose(&new, &late, &quarantine, at(40_000)), Choice::Refuse(HCode::H21));
-        // Once it has accepted a connection, it is like any other.
+        // Once it has accepted a connection, it is like any other, and was not tried yet.
         quarantine.accepted(1);
+        assert_eq!(sent_to(choose(&new, &request, &quarantine, at(1))), Some(1));
+        let request = refused_by(&[1], 1);
         assert_eq!(choose(&new, &request, &quarantine, at(1)), Choice::Hold { until: at(1001) });
         assert_eq!(choose(&new, &request, &quarantine, at(1001)), Choice::Refuse(HCode::H21));
+    }
+
+    #[test]
+    fn s16_3_requests_wait_while_another_one_tries_a_dyno_that_boots() {
+        let new = |run: u64| Backend { run, listens: false, ..backends(&[LifeStage::Up]).0[0].clone() };
+        let (one, two) = (Backends(vec![new(1)]), Backends(vec![new(1), new(2)]));
+        let mut quarantine = Quarantine::default();
+        quarantine.refused(1, at(0));
+        let request = ChoiceInput { left_to_others: vec![1], ..ChoiceInput::default() };
+        for tried in [ChoiceInput::default(), ChoiceInput { tried_early: vec![1], ..refused_by(&[], 0) }] {
+            let request = ChoiceInput { left_to_others: vec![1], ..tried };
+            assert_eq!(choose(&one, &request, &quarantine, at(100)), Choice::Hold { until: at(30_000) });
+            assert_eq!(choose(&one, &request, &quarantine, at(30_000)), Choice::Refuse(HCode::H21));
+        }
+        assert_eq!(sent_to(choose(&two, &request, &quarantine, at(100))), Some(2));
+        quarantine.accepted(1);
+        assert_eq!(sent_to(choose(&one, &request, &quarantine, at(100))), Some(1));
     }
 
     #[test]
@@ -325,13 +331,14 @@ mod tests {
             let mut quarantine = Quarantine::default();
             for (backend, (_, listens, was_tried, is_out)) in all.0.iter_mut().zip(dynos) {
                 backend.listens = listens;
-                request.tried.extend(was_tried.then_some(backend.run));
+                let tried = if listens { &mut request.tried } else { &mut request.tried_early };
+                tried.extend(was_tried.then_some(backend.run));
                 if is_out {
                     quarantine.refused(backend.run, at(now));
                 }
             }
             let is_free = |backend: &Backend| {
-                let is_out = request.tried.contains(&backend.run) || quarantine.until(backend.run, at(now)).is_some();
+                let is_out = request.all_tried().contains(&backend.run) || quarantine.until(backend.run, at(now)).is_some();
                 backend.state == BackendState::Up && !is_out
             };
             match all.choose(&request, &quarantine, &rules(false), at(now), random) {

@@ -195,16 +195,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s16_5_each_code_has_the_status_and_the_level_of_the_platform() {
-        let shown = |code: HCode| (code.to_string(), code.status(), code.level().to_string(), code.sock());
-        let expected = |text: &str, status, level: &str, sock| (text.to_owned(), status, level.to_owned(), sock);
-
-        assert_eq!(shown(HCode::H12), expected("H12 Request timeout", 503, "error", None));
-        assert_eq!(shown(HCode::H18), expected("H18 Server Request Interrupted", 503, "error", Some("backend")));
-        assert_eq!(shown(HCode::H27), expected("H27 Client Request Interrupted", 499, "warning", Some("client")));
-        assert_eq!(shown(HCode::H28), expected("H28 Client Connection Idle", 499, "warning", None));
-        assert_eq!(shown(HCode::H80), expected("H80 Maintenance mode", 503, "info", None));
-        let cookie = expected("H25 HTTP restriction: oversized cookie", 502, "error", None);
-        assert_eq!(shown(HCode::H25(AnswerFault::Cookie)), cookie);
+    fn s16_5_each_code_has_the_words_and_the_status_of_the_platform() {
+        let all: [(HCode, &str, &str, u16); 20] = [
+            (HCode::H10, "error", "H10 App crashed", 503),
+            (HCode::H11, "error", "H11 Backlog too deep", 503),
+            (HCode::H12, "error", "H12 Request timeout", 503),
+            (HCode::H13, "error", "H13 Connection closed without response", 503),
+            (HCode::H14, "error", "H14 No web processes running", 503),
+            (HCode::H15, "error", "H15 Idle connection", 503),
+            (HCode::H17, "error", "H17 Poorly formatted HTTP response", 503),
+            (HCode::H18, "error", "H18 Server Request Interrupted", 503),
+            (HCode::H19, "error", "H19 Backend connection timeout", 503),
+            (HCode::H20, "error", "H20 App boot timeout", 503),
+            (HCode::H21, "error", "H21 Backend connection refused", 503),
+            (HCode::H22, "error", "H22 Connection limit reached", 503),
+            (HCode::H25(AnswerFault::Cookie), "error", "H25 HTTP restriction: oversized cookie", 502),
+            (HCode::H25(AnswerFault::Header), "error", "H25 HTTP restriction: oversized header", 502),
+            (HCode::H25(AnswerFault::StatusLine), "error", "H25 HTTP restriction: oversized status line", 502),
+            (HCode::H25(AnswerFault::ContentLength), "error", "H25 HTTP restriction: invalid content length", 502),
+            (HCode::H27, "warning", "H27 Client Request Interrupted", 499),
+            (HCode::H28, "warning", "H28 Client Connection Idle", 499),
+            (HCode::H80, "info", "H80 Maintenance mode", 503),
+            (HCode::H99, "error", "H99 Platform error", 503),
+        ];
+        for (code, level, text, status) in all {
+            assert_eq!((code.level().to_string().as_str(), code.to_string().as_str()), (level, text));
+            assert_eq!(code.status(), status, "{text}");
+            let sock = match code.code() {
+                "H18" => Some("backend"),
+                "H27" => Some("client"),
+                _ => None,
+            };
+            assert_eq!(code.sock(), sock, "{text}");
+        }
     }
 }

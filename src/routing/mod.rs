@@ -9,6 +9,7 @@
 
 mod backend;
 mod choice;
+mod choice_input;
 mod first_request;
 mod guard;
 mod h_code;
@@ -25,7 +26,8 @@ mod rules;
 mod served_types;
 
 pub use backend::{Backend, BackendState, Backends};
-pub use choice::{Choice, ChoiceInput};
+pub use choice::Choice;
+pub use choice_input::ChoiceInput;
 pub use first_request::FirstRequest;
 pub use guard::{Guarded, HeadLimits, RequestGuard};
 pub use h_code::{AnswerFault, EntryLevel, HCode};

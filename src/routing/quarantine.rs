@@ -1,7 +1,9 @@
-//! Dynos that have refused a connection get no requests for a while (S16.1).
+//! Dynos that have refused a connection get no requests for a while (S16.3).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+
+use super::Backend;
 
 /// How long such a dyno is left out.
 const LEFT_OUT: Duration = Duration::from_secs(5);
@@ -39,6 +41,12 @@ impl Quarantine {
         self.accepted.contains(&run)
     }
 
+    /// Whether the dyno has been seen listening. Most process types are up before that.
+    #[must_use]
+    pub fn has_listened(&self, backend: &Backend) -> bool {
+        backend.listens || self.has_accepted(backend.run)
+    }
+
     /// Until when the run is left out. None: it is not.
     #[must_use]
     pub fn until(&self, run: u64, now: Duration) -> Option<Duration> {
@@ -51,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s16_1_a_dyno_that_refused_is_left_out_for_five_seconds() {
+    fn s16_3_a_dyno_that_refused_is_left_out_for_five_seconds() {
         let at = Duration::from_millis;
         let mut quarantine = Quarantine::default();
         quarantine.refused(7, at(1000));
@@ -66,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten() {
+    fn ended_quarantines_use_no_memory() {
         let mut quarantine = Quarantine::default();
         for run in 0..3000 {
             quarantine.refused(run, Duration::from_secs(run * 10));

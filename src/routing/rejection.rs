@@ -158,7 +158,7 @@ impl fmt::Display for Rejection {
             Self::LongLine => "a line of the request is longer than 8192 bytes, or a header name is longer than 1000 bytes",
             Self::LongTarget => "the URL is longer than 64 KiB",
             Self::LongHead => "the request has more than 64 KiB of headers, or more than 1000 of them",
-            Self::LongPlatformHead => "the request has more than 1 MiB of headers, or more than 1000 of them",
+            Self::LongPlatformHead => "the request has more than 256 KiB of headers, or more than 1000 of them",
             Self::NoHost => "the request has no `Host` header",
             Self::TwoHosts => "the request has more than one `Host` header",
             Self::Host => "the `Host` header is not a host name or an IP address",

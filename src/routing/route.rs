@@ -1,4 +1,4 @@
-//! Decides which process type, and at the front door which app, a request is for (S16.2).
+//! Decides which process type, and at the front door which app, a request is for (S16.2, S16.7).
 
 use super::{HostKind, HostName};
 use crate::model::ProcessType;
@@ -33,7 +33,7 @@ pub struct KnownApp {
     pub name: String,
     /// Its process types, other than `web`, whose dynos have names of their own.
     pub types: Vec<ProcessType>,
-    /// The names that its option `--hosts` allows.
+    /// The names that `--hosts` allows on the app's own port. The front door ignores them.
     pub hosts: Vec<String>,
 }
 
@@ -58,10 +58,7 @@ pub fn route(host: &HostName, app: &KnownApp) -> RouteTarget {
 pub fn front_door_route(host: &HostName, apps: &[KnownApp]) -> RouteTarget {
     let label = match host.kind() {
         HostKind::Localhost | HostKind::Address(_) => return RouteTarget::AppList,
-        HostKind::Other(name) => {
-            let allowing = apps.iter().position(|app| allows(app, name));
-            return allowing.map_or(RouteTarget::Misdirected, |app| RouteTarget::Web { app });
-        }
+        HostKind::Other(_) => return RouteTarget::Misdirected,
         HostKind::BelowLocalhost(label) => label,
     };
     if let Some(app) = apps.iter().position(|app| is_same(label, &app.name)) {
@@ -165,11 +162,11 @@ mod tests {
             assert_eq!(route(&host(name), &shop), RouteTarget::Misdirected, "{name}");
             assert_eq!(front_door_route(&host(name), std::slice::from_ref(&shop)), RouteTarget::Misdirected, "{name}");
         }
-        assert_eq!(front_door_route(&host("shop.test"), &[app("a", &[]), shop]), web(1));
+        assert_eq!(front_door_route(&host("shop.test"), &[app("a", &[]), shop]), RouteTarget::Misdirected);
     }
 
     #[test]
-    fn s16_2_the_front_door_finds_the_app_by_its_name() {
+    fn s16_7_the_front_door_finds_the_app_by_its_name() {
         let apps = [app("shop", &["api", "x"]), app("shop-api", &[]), app("blog", &["api"])];
         let target = |name: &str| front_door_route(&host(name), &apps);
 

@@ -1,6 +1,7 @@
 //! One finished request, as the log shows it (S16.5).
 
-use std::fmt::Write;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::{EntryLevel, HCode};
@@ -58,7 +59,6 @@ impl RouterEntry {
 
     /// The method and the target.
     pub(super) fn request(&self) -> String {
-        let known = |text: &str| if text.is_empty() { "-".to_owned() } else { clean(text, false) };
         format!("{} {}", known(&self.method), known(&self.path))
     }
 
@@ -74,8 +74,7 @@ impl RouterEntry {
         if let Some(code) = self.code {
             let _ = write!(line, " code={} desc=\"{}\"", code.code(), code.description());
         }
-        let number = |number: Option<String>| number.unwrap_or_default();
-        let ms = |time: Option<Duration>| number(time.map(|time| format!("{}ms", time.as_millis())));
+        let ms = |time: Option<Duration>| KnownNumber(time.map(|time| time.as_millis()), "ms");
         let _ = write!(
             line,
             " method={} path=\"{}\" host={} request_id={} fwd=\"{}\" dyno={} connect={} service={} status={} bytes={} \
@@ -88,21 +87,38 @@ impl RouterEntry {
             self.dyno.as_deref().unwrap_or_default(),
             ms(self.connect),
             ms(self.service),
-            number(self.status.map(|status| status.to_string())),
-            number(self.bytes.map(|bytes| bytes.to_string())),
+            KnownNumber(self.status, ""),
+            KnownNumber(self.bytes, ""),
         );
         line
     }
 }
 
+/// A number with its unit, or nothing.
+struct KnownNumber<T>(Option<T>, &'static str);
+
+impl<T: fmt::Display> fmt::Display for KnownNumber<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(number) => write!(f, "{number}{}", self.1),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a client has sent, or `-`.
+fn known(text: &str) -> Cow<'_, str> {
+    if text.is_empty() { Cow::Borrowed("-") } else { clean(text, false) }
+}
+
 /// A text of the client without characters that could affect a terminal or end the line or the field: their bytes are
 /// percent-encoded. `is_field`: quotes and blanks too.
-fn clean(text: &str, is_field: bool) -> String {
+fn clean(text: &str, is_field: bool) -> Cow<'_, str> {
     let is_plain = |character: char| {
         !character.is_control() && !(is_field && (character == '"' || character == ' ')) && !is_invisible(character)
     };
     if text.chars().all(is_plain) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut cleaned = String::with_capacity(text.len() + 16);
     for character in text.chars() {
@@ -114,7 +130,7 @@ fn clean(text: &str, is_field: bool) -> String {
             }
         }
     }
-    cleaned
+    Cow::Owned(cleaned)
 }
 
 /// Characters that change the order or the place of others, or end a line.

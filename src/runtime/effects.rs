@@ -292,6 +292,9 @@ impl Runtime {
         let paused_for = before.elapsed();
         self.keyboard_in_use(true);
         self.readiness.postpone(paused_for);
+        if let Some(router) = &self.router {
+            router.postpone(paused_for);
+        }
         // Before all other events: they must not count the time during which we were stopped.
         self.events.push_front(Event::Resumed { paused_for });
     }

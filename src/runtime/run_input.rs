@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::write;
 use tokio::net::unix::pipe::{Receiver, Sender};
 
-use crate::guardian::{TerminalModes, drop_unread_keys};
+use crate::guardian::{TerminalModes, drop_unread_keys, press_signal_key};
 
 /// Bytes that are held for a run that does not read. Further ones wait where they come from, except those of `dyno attach`:
 /// they are dropped, because a signal key behind them must still interrupt the dyno.
@@ -58,15 +58,21 @@ impl RunInput {
     /// Types a key that means a signal. What is held and what was not read is dropped, as the system itself does as soon as it
     /// reads the key. Behind a full queue it would never read it, and a dyno that does not read must be interrupted, too.
     pub(super) fn type_signal(&mut self, key: u8) {
-        self.waiting.clear();
-        // If the system cannot do that, a queue that is not full is enough.
-        let _ = drop_unread_keys(&self.writer);
+        self.drop_keys();
         self.type_text(&[key]);
     }
 
-    /// Types these keys up to the first one that means a signal, and that one. Returns the signal and the keys after it. The
-    /// terminal sends the signal to the processes whose session it controls. Text for which there is no room is dropped.
-    pub(super) fn type_to_signal<'a>(&mut self, keys: &'a [u8]) -> (Option<i32>, &'a [u8]) {
+    fn drop_keys(&mut self) {
+        self.waiting.clear();
+        // If the system cannot do that, a queue that is not full is enough.
+        let _ = drop_unread_keys(&self.writer);
+    }
+
+    /// Types these keys up to the first one that means a signal, and that one. Returns the signal and the keys after it. Text
+    /// for which there is no room is dropped. `sends_signals`: whether the terminal sends the signal itself, to the processes
+    /// whose session it controls. Otherwise the key is only echoed: the system would read a typed key later than the processes get our signal,
+    /// and would then drop what they have printed meanwhile.
+    pub(super) fn type_to_signal<'a>(&mut self, keys: &'a [u8], sends_signals: bool) -> (Option<i32>, &'a [u8]) {
         // Each time, because a program that gets a signal may change the modes.
         let modes = TerminalModes::of(&self.writer).ok();
         let signal_of = |key: &u8| modes.and_then(|modes| modes.signal_of(*key));
@@ -76,7 +82,13 @@ impl RunInput {
             self.type_text(text);
         }
         let Some((key, rest)) = rest.split_first() else { return (None, &[]) };
-        self.type_signal(*key);
+        if sends_signals {
+            self.type_signal(*key);
+        } else {
+            self.drop_keys();
+            let echoes = modes.is_some_and(|modes| modes.echoes());
+            let _ = press_signal_key(&self.writer, *key, echoes);
+        }
         (signal_of(key), rest)
     }
 

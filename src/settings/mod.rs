@@ -246,7 +246,8 @@ mod tests {
         let cli = Cli::try_parse_from(words).expect("understood");
         let (color, file) = (cli.color(), ForemanFile::default());
         let settings = if let CliCommand::Start(args) = &cli.command {
-            Settings::of_start(args, color, &file)
+            // The others have no router.
+            Settings { router: RouterSettings::of_none(args.heroku), ..Settings::of_start(args, color, &file) }
         } else if let CliCommand::Release(args) = &cli.command {
             Settings::of_release(args, color, &file)
         } else if let CliCommand::Smoke(args) = &cli.command {

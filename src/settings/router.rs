@@ -43,10 +43,11 @@ pub(crate) struct RouterOptions {
 }
 
 impl RouterSettings {
-    /// The options win over `.foreman`.
+    /// The options win over `.foreman`, which wins over what `--heroku` implies.
     pub(super) fn new(args: &RouterArgs, heroku: bool, file: &ForemanFile) -> Self {
-        let of_file = file.router.as_ref().and_then(|setting| setting.value).filter(|_| !args.no_router);
-        let port = args.router.or(of_file);
+        let implied = heroku.then_some(RouterPort::Base);
+        let without_option = file.router.as_ref().map_or(implied, |setting| setting.value);
+        let port = if args.no_router { None } else { args.router.or(without_option) };
         let given = [
             ("--router-hold", args.router_hold.is_some()),
             ("--router-drain", args.router_drain.is_some()),
@@ -66,9 +67,10 @@ impl RouterSettings {
         Self { port, options, unused_option }
     }
 
-    /// The settings of a command that has no options for it.
+    /// The settings of a command that has no router.
     pub(super) fn of_none(heroku: bool) -> Self {
-        Self::new(&RouterArgs::default(), heroku, &ForemanFile::default())
+        let args = RouterArgs { no_router: true, ..RouterArgs::default() };
+        Self::new(&args, heroku, &ForemanFile::default())
     }
 
     /// Where it listens. None: there is no router.
@@ -106,6 +108,19 @@ mod tests {
         assert_eq!((with(&none, at), with(&none, None)), (at, None));
         assert_eq!((with(&base, at), with(&base, None)), (base.router, base.router));
         assert_eq!((with(&off, at), with(&off, None)), (None, None));
+    }
+
+    #[test]
+    fn s16_1_heroku_implies_a_router_unless_it_is_left_out() {
+        let with = |args: &RouterArgs, file| RouterSettings::new(args, true, &file).port();
+        let (none, base, at) = (RouterArgs::default(), Some(RouterPort::Base), Some(RouterPort::At(8_080)));
+        let off = RouterArgs { no_router: true, ..RouterArgs::default() };
+        let other = RouterArgs { router: at, ..RouterArgs::default() };
+        let unset = ForemanFile::default;
+
+        assert_eq!((with(&none, unset()), with(&other, unset()), with(&off, unset())), (base, at, None));
+        assert_eq!((with(&none, file(at)), with(&none, file(None))), (at, None));
+        assert_eq!(RouterSettings::of_none(true).port(), None);
     }
 
     #[test]

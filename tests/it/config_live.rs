@@ -73,7 +73,7 @@ fn s15_3_with_reload_a_change_is_one_release() {
 #[test]
 fn s15_3_the_platform_s_lines_say_what_was_set_and_what_was_created() {
     let app = App::new(SHOWS_LEVEL);
-    let running = start(&app, ["--heroku"]);
+    let running = start(&app, ["--heroku", "--no-router"]);
 
     app.dyno(["config:set", "LEVEL=secret", "KEY=secret"]).run().expect_end(Ended::Code(0));
 

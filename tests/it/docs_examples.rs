@@ -56,18 +56,19 @@ const STARTS: [(&str, &[&str]); 26] = [
     ("dyno start --can-die setup", ALL),
     ("dyno start --restart", ALL),
     ("dyno start -t 30", ALL),
-    ("dyno start --heroku", ALL),
+    ("dyno start --heroku", AFTER_ROUTER),
     ("dyno start --log-dir log", ALL),
     ("dyno start --reload", ALL),
     ("dyno start --watch web=src,config", ALL),
     ("dyno start --api 5050", ALL),
-    ("dyno start --router", &["5100 web.1", "5200 worker.1", "5300 css.1", "5400 setup.1"]),
+    ("dyno start --router", AFTER_ROUTER),
     ("dyno start --focus web", ALL),
     ("dyno start --focus release", ALL),
     // In an app with two workers.
     ("dyno start --focus worker.2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
 ];
 
+const AFTER_ROUTER: &[&str] = &["5100 web.1", "5200 worker.1", "5300 css.1", "5400 setup.1"];
 const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.1"];
 
 /// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.

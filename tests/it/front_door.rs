@@ -160,6 +160,10 @@ fn s16_7_a_list_shows_what_runs_and_which_types_listen() {
     let page = door.answer("127.0.0.1", "Accept: text/html\r\n");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\n"), "{page}");
     assert!(page.contains(&format!("<a href=\"{0}/\">{0}</a>", at("app-api"))), "{page}");
+    // With a time, like every answer of a server that has a clock (RFC 9110, section 6.6.1).
+    let date = page.split_once("\r\ndate: ").unwrap().1.split_once("\r\n").unwrap().0;
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).unwrap();
+    assert!(jiff::Timestamp::now().duration_since(date).as_hours().abs() < 1, "{page}");
     let missing = door.answer("nope.localhost", "Accept: application/json\r\n");
     assert!(missing.starts_with("HTTP/1.1 404 Not Found\r\n"), "{missing}");
     assert_eq!(json_of(&missing), json!({ "missing": "nope", "apps": listed }));

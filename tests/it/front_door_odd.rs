@@ -13,7 +13,7 @@ use crate::smoke;
 const OTHER_USER: u32 = 54_321;
 
 #[test]
-fn s16_7_what_is_not_a_request_for_an_app_reaches_none() {
+fn s16_7_invalid_requests_reach_no_app() {
     let app = smoke::app("web: exec ./listen 127.0.0.1\n");
     let door = OpenDoor::open(&app);
     let running = start(&app, "", &[]);
@@ -74,7 +74,11 @@ fn s16_7_a_suspended_app_is_503_and_keeps_no_other_waiting() {
     assert_eq!(door.status("other.localhost"), "203");
     let answer = whole(waiting.into_iter().next().unwrap());
 
-    let expected = format!("`dyno` (pid {}) did not answer in time\n", running.main());
+    let pid = running.main();
+    let expected = format!(
+        "`app` did not answer within 5 seconds: its `dyno` (pid {pid}) is busy or suspended; `kill -CONT {pid}` continues \
+         a suspended one\n"
+    );
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && answer.ends_with(&expected), "{answer}");
     running.signal(Signal::SIGCONT);
     end(running);

@@ -122,12 +122,19 @@ fn s6_5_a_web_dyno_that_never_listens_gets_r10_and_is_restarted() {
     assert_like_the_platform("boot-timeout.log", before.as_bytes());
 }
 
+/// A base port, which the router of `--heroku` gets, and the port of web.1 after it.
+fn base_and_web() -> (String, String) {
+    let base = free_port();
+    (base.to_string(), (base + 100).to_string())
+}
+
 /// A server that ignores `$PORT` gets R10 and a line that names its port.
 fn boot_timeout_of(serve: &str) {
     let app = smoke::app("web: ./serve\n").script("serve", serve);
-    let port = free_port().to_string();
+    // The router has the base port.
+    let (base, port) = base_and_web();
 
-    let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p", &port];
+    let options = ["start", "--heroku", "--boot-timeout", LIMIT, "--max-restarts", "0", "-p", &base];
     let finished = app.dyno(options).run();
 
     finished.expect_end(Ended::Code(137));
@@ -155,8 +162,8 @@ fn s6_5_a_boot_timeout_names_the_port_of_a_server_in_another_session() {
 #[test]
 fn s6_2_a_server_on_loopback_only_is_up_with_a_warning() {
     let app = smoke::app("web: ./listen 127.0.0.1\n");
-    let port = free_port().to_string();
-    let dyno = app.dyno(["start", "--heroku", "-p", &port]).spawn();
+    let (base, port) = base_and_web();
+    let dyno = app.dyno(["start", "--heroku", "-p", &base]).spawn();
 
     dyno.until_shown("heroku[web.1]: listens on 127.0.0.1 only: on Heroku it must bind 0.0.0.0\n");
 
@@ -180,7 +187,7 @@ fn s3_3_every_dyno_sources_the_profile_first() {
         .file(".profile.d/from.sh", "export FROM=profile.d\n")
         .file(".profile", "echo reading with $FROM\n");
 
-    let finished = app.dyno(["start", "--heroku", "--max-restarts", "0"]).run();
+    let finished = app.dyno(["start", "--heroku", "--no-router", "--max-restarts", "0"]).run();
 
     finished.expect_end(Ended::Code(3));
     let log = filtered(&finished.stdout);
@@ -200,7 +207,7 @@ fn s7_5_the_notice_of_the_stop_signal_comes_before_the_reaction_to_it() {
     )
     .fifo("never");
     let formation = format!("worker={DYNOS}");
-    let dyno = app.dyno(["start", "--heroku", "-m", &formation]).spawn();
+    let dyno = app.dyno(["start", "--heroku", "--no-router", "-m", &formation]).spawn();
     dyno.until("all are ready", || dyno.stdout.text().matches("]: ready\n").count() == DYNOS);
 
     dyno.signal(Signal::SIGTERM);
@@ -272,7 +279,7 @@ fn s6_2_with_the_heroku_log_format_web_is_up_when_it_listens() {
 fn s7_3_heroku_with_the_text_format_logs_text() {
     let app =
         App::new("worker: trap '' TERM; echo ready; while :; do read -r _ <never; done 2>/dev/null\n").fifo("never");
-    let dyno = app.dyno(["start", "--heroku", "--log-format", "text", "-t", "0.2"]).spawn();
+    let dyno = app.dyno(["start", "--heroku", "--no-router", "--log-format", "text", "-t", "0.2"]).spawn();
     dyno.until_shown("ready\n");
 
     dyno.signal(Signal::SIGTERM);

@@ -114,7 +114,7 @@ fn s7_3_notices_are_objects_with_the_words_of_the_text_format() {
 fn s7_3_with_heroku_the_json_format_stays_json() {
     let app = App::new("worker: echo hi; exit 3\n");
 
-    let finished = app.dyno(["start", "--heroku", "--max-restarts", "0", "--log-format", "json"]).run();
+    let finished = app.dyno(["start", "--heroku", "--no-router", "--max-restarts", "0", "--log-format", "json"]).run();
 
     finished.expect_end(Ended::Code(3));
     let objects = objects(&finished);

@@ -29,6 +29,8 @@ mod attached_run;
 mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
+#[cfg(feature = "browser")]
+mod browser;
 mod check_config;
 mod checkouts;
 mod checkouts_many;
@@ -116,6 +118,8 @@ mod real_apps_reload;
 #[cfg(feature = "real-apps")]
 mod real_apps_router;
 #[cfg(feature = "real-apps")]
+mod real_apps_router_web;
+#[cfg(feature = "real-apps")]
 mod real_apps_shells;
 #[cfg(feature = "real-apps")]
 mod real_apps_smoke;
@@ -134,6 +138,7 @@ mod reload_watch;
 mod resources;
 mod restart;
 mod router;
+mod router_limits;
 mod router_log;
 mod router_start;
 mod router_stop;

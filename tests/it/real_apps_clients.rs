@@ -11,7 +11,8 @@ use crate::running::{dynos, names, pid_of, stop};
 use crate::tcp_client::{TcpClient, certificate_of};
 
 /// The versions that are known to work. `.ci/steps` installs these; `heroku3` also needs `six`, but does not say so.
-const PACKAGES: &str = "heroku3==5.2.1 six==1.17.0 mcp==2.3.0";
+/// `real_apps_router_web` needs `websockets`.
+const PACKAGES: &str = "heroku3==5.2.1 six==1.17.0 mcp==2.3.0 websockets==17.4";
 
 /// What a script of `heroku3` begins with.
 const HEROKU3: &str = "

@@ -288,7 +288,7 @@ fn s15_2_a_release_that_runs_already_need_not_be_waited_for() {
 fn s15_2_a_rollback_over_the_api_does_not_wait_for_the_command() {
     let procfile = |seconds| format!("release: test -e skip || cat go\nworker: exec sleep {seconds}\n");
     let app = App::new(&procfile(1000)).file("skip", "").fifo("go");
-    let running = start(&app, ["--heroku"]);
+    let running = start(&app, ["--heroku", "--no-router"]);
     fs::write(app.path("Procfile"), procfile(1001)).unwrap();
     running.until_shown("Release v2 created by user ");
     app.dyno(["reload"]).run().expect_end(Ended::Code(0));

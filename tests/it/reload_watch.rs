@@ -140,7 +140,7 @@ fn s14_1_a_saved_procfile_starts_new_types_and_stops_removed_ones() {
 #[test]
 fn s14_1_reload_is_implied_by_heroku() {
     let app = App::new(SHOWS_LEVEL).file(".env", "LEVEL=1\n");
-    let running = start(&app, ["--heroku", "--log-format", "text"]);
+    let running = start(&app, ["--heroku", "--no-router", "--log-format", "text"]);
     running.until_shown("level 1");
 
     app.write(".env", "LEVEL=2\n");

@@ -52,8 +52,9 @@ fn s6_4_restarts_keep_name_port_and_colour() {
 fn s6_4_a_dyno_that_stays_crashed_leaves_the_others_running() {
     let app =
         App::new("web: read -r _ <go; echo still here; read -r _ <never\nworker: exit 3\n").fifo("go").fifo("never");
-    let dyno =
-        app.dyno(["start", "--heroku", "--ready", "worker", "--boot-timeout", "60", "--max-restarts", "0"]).spawn();
+    let dyno = app
+        .dyno(["start", "--heroku", "--no-router", "--ready", "worker", "--boot-timeout", "60", "--max-restarts", "0"])
+        .spawn();
     dyno.until_shown("heroku[worker.1]: State changed from starting to crashed\n");
     dyno.until_shown("heroku[worker.1]: crashed: not restarted\n");
 
@@ -90,7 +91,7 @@ fn s6_5_without_restart_a_boot_timeout_stops_everything() {
 fn s6_5_a_boot_timeout_of_0_is_refused() {
     let app = App::new("web: touch started\n");
 
-    let finished = app.dyno(["start", "--heroku", "--boot-timeout", "0"]).run();
+    let finished = app.dyno(["start", "--heroku", "--no-router", "--boot-timeout", "0"]).run();
 
     let error = "error: `0` is not a valid value for `--boot-timeout`\n\n\
                  hint: write a number of seconds above 0, up to 86400\n";
@@ -131,8 +132,9 @@ fn s6_9_with_max_delay_0_every_restart_is_immediate() {
 fn s6_9_max_delay_caps_the_back_off() {
     let app = App::new("worker: exit 3\n");
 
-    let finished =
-        app.dyno(["start", "--heroku", "--log-format", "text", "--max-delay", "0.1", "--max-restarts", "3"]).run();
+    let finished = app
+        .dyno(["start", "--heroku", "--no-router", "--log-format", "text", "--max-delay", "0.1", "--max-restarts", "3"])
+        .run();
 
     let lines = finished.lines_of("worker.1");
     let delays: Vec<&String> = lines.iter().filter(|line| line.starts_with("restarting")).collect();

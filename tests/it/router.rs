@@ -37,7 +37,7 @@ impl Routed {
 }
 
 /// The whole answer of the router. Empty: there is none.
-fn answer(port: u16, headers: &str) -> String {
+pub(crate) fn answer(port: u16, headers: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) {
         let request = format!("GET /items HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
@@ -128,7 +128,24 @@ fn s16_5_the_page_of_a_crashed_dyno_says_what_it_wrote_last() {
 }
 
 #[test]
-fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
+fn s16_5_each_answer_of_the_router_itself_has_a_date() {
+    let routed = Routed::start(App::new("web: exec sleep 1000\n"), &[]);
+
+    // hyper never sees the first.
+    for (request, status) in [
+        ("GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", "421 Misdirected Request"),
+    ] {
+        let mut client = TcpStream::connect(("127.0.0.1", routed.port)).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        let answer = crate::front_door::whole(client);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.split_once("\r\n\r\n").unwrap().0.contains("\r\ndate: "), "{answer}");
+    }
+}
+
+#[test]
+fn s16_5_the_heroku_format_writes_the_platforms_router_line() {
     let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), &["--heroku"]);
 
     assert!(routed.answer("X-Request-Id: 01234567890123456789\r\n").starts_with(OK));
@@ -143,7 +160,7 @@ fn s16_5_with_the_words_of_the_platform_a_line_has_its_fields() {
 }
 
 #[test]
-fn s16_5_the_log_format_decides_whose_words_a_line_has() {
+fn s16_5_the_log_format_decides_the_format_of_router_lines() {
     let app = || smoke::app("web: exec ./listen 127.0.0.1\n");
     let routed = Routed::start(app(), &["--log-format", "heroku"]);
     assert!(routed.answer("").starts_with(OK));

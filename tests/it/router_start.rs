@@ -65,6 +65,19 @@ fn s16_1_without_a_router_the_address_is_that_of_web() {
 }
 
 #[test]
+fn s16_1_heroku_starts_a_router_unless_it_is_left_out() {
+    let app = App::new(TWO);
+    let port = free_port();
+    let base = port.to_string();
+    let heroku = ["start", "--heroku", "--log-format", "text", "-p", &base];
+
+    assert_eq!(said(app.dyno(heroku)), (lines(port, port + 100, port + 200), String::new()));
+    assert_eq!(said(app.dyno(heroku).args(&["--no-router"])), (lines(port, port, port + 100), String::new()));
+    app.write(".foreman", "router: false\n");
+    assert_eq!(said(app.dyno(heroku)), (lines(port, port, port + 100), String::new()));
+}
+
+#[test]
 fn s16_1_an_address_that_the_user_sets_wins() {
     let app = App::new(TWO).file(".env", "DYNO_URL=http://shop.example\n");
     let port = free_port();
@@ -132,7 +145,7 @@ fn s16_1_a_port_in_use_is_an_error() {
 }
 
 #[test]
-fn s16_1_what_cannot_be_a_router_is_an_error_with_a_hint() {
+fn s16_1_invalid_router_options_are_errors_with_a_hint() {
     let app = App::new("web: true\n");
     let refuses = |args: &[&str], fact: &str, hint: &str| {
         app.refuses(&[&["start"], args].concat(), 2, &format!("error: {fact}\n\nhint: {hint}\n"));
@@ -149,6 +162,11 @@ fn s16_1_what_cannot_be_a_router_is_an_error_with_a_hint() {
         "choose another port for the router, such as `--router=8080`",
     );
     refuses(
+        &["--router", "8080"],
+        "the Procfile has no process type `8080`",
+        "for a port, write `--router=8080` or `-p 8080`",
+    );
+    refuses(
         &["--hosts", "shop.example"],
         "`--hosts` has no effect without a router",
         "add `--router`, or leave out `--hosts`",
@@ -159,6 +177,40 @@ fn s16_1_what_cannot_be_a_router_is_an_error_with_a_hint() {
         78,
         "error: .foreman:1: `maybe` is not a valid value for `router`\n\nhint: write `router: true`, `router: false`, or a port, such as `router: 8080`\n",
     );
+}
+
+#[test]
+fn s16_1_an_address_of_another_machine_is_an_error_that_names_it() {
+    let app = App::new("web: true\n");
+
+    app.refuses(
+        &["start", "--router", "-p", &free_port().to_string(), "--bind", "192.0.2.1"],
+        69,
+        "error: the router cannot listen on 192.0.2.1: this machine does not have that address\n\n\
+         hint: `ip address` lists its addresses; `--bind 0.0.0.0` means all of IPv4\n",
+    );
+}
+
+#[test]
+fn s16_1_a_router_without_web_is_a_warning() {
+    let app = smoke::app("api: exec ./listen 127.0.0.1\n");
+    let port = free_port();
+    let running = app.dyno(["start", "--router", "-p", &port.to_string()]).spawn();
+    running.until_shown("api.1  | Listening on ");
+    let answer = crate::router::answer(port, "Accept: application/json\r\n");
+
+    let finished = end(running);
+
+    let warning = "warning: the router has no dyno for its address: the Procfile has no process type `web`\n\
+                   hint: rename the process type that answers requests to `web`\n";
+    assert_eq!(finished.stderr(), warning);
+    assert!(
+        answer.contains(
+            r#""message": "The Procfile has no process type `web`, which gets all requests to this address.""#
+        ),
+        "{answer}"
+    );
+    assert!(answer.contains(&format!(r#""http://app-api.localhost:{port}""#)), "{answer}");
 }
 
 /// An app with two dynos that listen, started with a router on this port.

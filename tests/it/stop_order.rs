@@ -85,7 +85,8 @@ fn s6_6_stop_all_sends_the_signal_to_everything_at_once() {
 #[test]
 fn s6_6_heroku_sends_the_signal_to_everything_at_once() {
     let app = app_with_pool("web: POOL '. ./task'\n");
-    let dyno = up(app.dyno(["start", "--heroku", "--log-format", "text", "--ready", "web", "-t", "300"]));
+    let dyno =
+        up(app.dyno(["start", "--heroku", "--no-router", "--log-format", "text", "--ready", "web", "-t", "300"]));
 
     dyno.signal(Signal::SIGTERM);
 

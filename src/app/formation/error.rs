@@ -1,6 +1,7 @@
 //! The errors and warnings about a requested formation, with their messages (S4.4).
 
 use super::MAX_QUANTITY;
+use crate::app::parse_port;
 use crate::app::text::nearest::{did_you_mean, some_of};
 
 /// Why a formation cannot be used. `Status::Usage`, or `Status::Config` if the formation comes from `.foreman`.
@@ -63,6 +64,10 @@ impl FormationError {
             Self::UnknownType { name, .. } if with_equals(name).is_some() => {
                 format!("write `{}`", with_equals(name).unwrap_or_default())
             }
+            // `dyno start --router 8080`.
+            Self::UnknownType { name, nearest, .. } if nearest.is_empty() && parse_port(name.as_bytes()).is_some() => {
+                format!("for a port, write `--router={name}` or `-p {name}`")
+            }
             Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| known_types(known)),
             Self::Release => {
                 "leave it out: it runs before the formation anyway; `dyno release` runs it alone".to_owned()
@@ -111,6 +116,10 @@ impl FormationWarning {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            // `dyno start --router 8080`.
+            Self::UnknownType { name, nearest, .. } if nearest.is_empty() && parse_port(name.as_bytes()).is_some() => {
+                format!("for a port, write `--router={name}` or `-p {name}`")
+            }
             Self::UnknownType { nearest, known, .. } => did_you_mean(nearest).unwrap_or_else(|| known_types(known)),
             Self::Twice { name, .. } => format!("write `{name}` once"),
             Self::NotAmongTheNamed { name } => {

@@ -16,7 +16,7 @@ use crate::supervisor::Policy;
 
 /// A router whose sockets are open, or why they are not. Without a port it has none, and waits for the front door (S16.7).
 pub(super) struct OpenedRouter {
-    listeners: io::Result<Vec<TcpListener>>,
+    listeners: Result<Vec<TcpListener>, ListenFailure>,
     rules: RouterRules,
 }
 
@@ -46,20 +46,27 @@ impl OpenedRouter {
     /// Status 69: a port cannot be used. Reported only now: if the app is already running, the start has to report that.
     pub(super) fn into_start(self) -> Result<RouterStart, Error> {
         let Self { listeners, rules } = self;
-        let listeners = listeners.map_err(|error| refused(rules.port, &error, "--router=8080"))?;
+        let listeners = listeners.map_err(|failure| refused(&failure, "--router=8080"))?;
         Ok(RouterStart { listeners, rules })
     }
 }
 
+/// Where the router cannot listen, and why.
+pub(in crate::commands) struct ListenFailure {
+    pub(in crate::commands) at: SocketAddr,
+    pub(in crate::commands) error: io::Error,
+}
+
 /// Listens on the loopback addresses, and on those of `--bind`.
-pub(in crate::commands) fn listen(port: u16, others: &[IpAddr]) -> io::Result<Vec<TcpListener>> {
+pub(in crate::commands) fn listen(port: u16, others: &[IpAddr]) -> Result<Vec<TcpListener>, ListenFailure> {
     let mut listeners = Vec::new();
     for address in addresses(others) {
-        match runtime::listen_at(SocketAddr::new(address, port)) {
+        let at = SocketAddr::new(address, port);
+        match runtime::listen_at(at) {
             Ok(listener) => listeners.push(listener),
             // This machine has no IPv6.
             Err(_) if address == IpAddr::V6(Ipv6Addr::LOCALHOST) && !has_ipv6() => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(ListenFailure { at, error }),
         }
     }
     Ok(listeners)
@@ -88,24 +95,30 @@ fn has_ipv6() -> bool {
 }
 
 /// Why it cannot listen. `option`: names another port.
-pub(in crate::commands) fn refused(port: u16, error: &io::Error, option: &str) -> Error {
-    let other = format!("choose another port: `{option}`");
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        let fact = format!("only root can use port {port} for the router");
-        return Error::new(Status::Unavailable, fact, format!("use a port above 1023: `{option}`"));
-    }
-    if error.kind() == io::ErrorKind::AddrInUse {
+pub(in crate::commands) fn refused(failure: &ListenFailure, option: &str) -> Error {
+    let ListenFailure { at, error } = failure;
+    let (port, other) = (at.port(), format!("choose another port: `{option}`"));
+    let is = |kind| error.kind() == kind;
+    let (fact, hint) = if is(io::ErrorKind::PermissionDenied) {
+        (format!("only root can use port {port} for the router"), format!("use a port above 1023: `{option}`"))
+    } else if is(io::ErrorKind::AddrInUse) {
         let fact = format!("port {port} for the router is in use");
-        return match runtime::port_holder(port) {
-            Some(holder) => {
-                let fact = format!("{fact} by `{}` (pid {})", holder.command, holder.pid);
-                Error::new(Status::Unavailable, fact, format!("stop that process, or {other}"))
-            }
-            None => Error::new(Status::Unavailable, fact, other),
-        };
-    }
-    let fact = format!("the router cannot listen on port {port}: {}", reason(error));
-    Error::new(Status::Unavailable, fact, format!("check the addresses of `--bind`, or {other}"))
+        match runtime::port_holder(port) {
+            Some(holder) => (
+                format!("{fact} by `{}` (pid {})", holder.command, holder.pid),
+                format!("stop that process, or {other}"),
+            ),
+            None => (fact, other),
+        }
+    } else if is(io::ErrorKind::AddrNotAvailable) {
+        (
+            format!("the router cannot listen on {}: this machine does not have that address", at.ip()),
+            "`ip address` lists its addresses; `--bind 0.0.0.0` means all of IPv4".to_owned(),
+        )
+    } else {
+        (format!("the router cannot listen on {at}: {}", reason(error)), other)
+    };
+    Error::new(Status::Unavailable, fact, hint)
 }
 
 #[cfg(test)]
@@ -131,7 +144,7 @@ mod tests {
     // Whether a socket of `::` takes IPv4 connections is otherwise a setting of the system.
     #[test]
     fn s16_1_bind_to_all_addresses_means_ipv4_whatever_the_system_says() {
-        let listeners = listen(0, &[Ipv6Addr::UNSPECIFIED.into()]).expect("two sockets");
+        let listeners = listen(0, &[Ipv6Addr::UNSPECIFIED.into()]).ok().expect("two sockets");
 
         let ipv4 = listeners.iter().find(|listener| listener.local_addr().is_ok_and(|at| at.is_ipv4()));
         let port = ipv4.expect("a socket of IPv4").local_addr().expect("its address").port();

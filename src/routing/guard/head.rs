@@ -62,7 +62,7 @@ impl HeadLimits {
     #[must_use]
     pub fn new(is_platform: bool) -> Self {
         if is_platform {
-            Self { line: 8192, name: 1000, head: 1024 * 1024, headers: 1000, is_platform }
+            Self { line: 8192, name: 1000, head: 256 * 1024, headers: 1000, is_platform }
         } else {
             Self { line: 65_536, name: 65_535, head: 65_536, headers: 1000, is_platform }
         }

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::html::{Escaped, document, without_escapes};
+use super::app_list::url;
+use super::html::{Escaped, WithCode, block, document, link, without_escapes};
 use crate::model::{DynoName, ProcessType};
-use crate::routing::{BackendState, Backends, HCode, Rejection, RouterRules};
+use crate::routing::{BackendState, Backends, HCode, HostKind, HostName, Rejection, RouterRules, ServedTypes};
 use crate::supervisor::{LifeStage, Row, Snapshot, ended};
 
 /// How many lines of the dyno are shown.
@@ -58,6 +59,10 @@ pub struct PageFacts<'a> {
     pub lines: &'a [String],
     /// The rules of the router.
     pub rules: &'a RouterRules,
+    /// The state of the dynos.
+    pub snapshot: &'a Snapshot,
+    /// The port that the client connected to.
+    pub port: u16,
 }
 
 impl PageFacts<'_> {
@@ -78,6 +83,11 @@ impl PageFacts<'_> {
         };
         let best = backends.0.iter().min_by_key(|backend| rank(backend.state))?;
         snapshot.rows.iter().find(|row| row.dyno == best.dyno)
+    }
+
+    /// Whether the Procfile has no such process type.
+    fn lacks_type(&self) -> bool {
+        self.snapshot.formation.iter().all(|quantity| quantity.process_type != *self.process_type)
     }
 }
 
@@ -101,22 +111,23 @@ impl ErrorPage {
         }
     }
 
-    /// The page for a request that is refused.
+    /// The page for a request that is refused. `host`: its header `Host`, if that is a name.
     #[must_use]
-    pub fn of_rejection(rejection: Rejection, rules: &RouterRules) -> Self {
+    pub fn of_rejection(rejection: Rejection, host: &str, rules: &RouterRules) -> Self {
         let address = format!("http://localhost:{}", rules.port);
-        let commands = if rejection == Rejection::Misdirected {
-            vec!["dyno start --router --hosts NAME".to_owned(), address]
-        } else if rejection == Rejection::Tls {
-            vec![address]
-        } else {
-            Vec::new()
+        let (message, commands) = match (rejection, HostName::parse(host.as_bytes()).as_ref().map(HostName::kind)) {
+            (Rejection::Misdirected, Ok(HostKind::Other(name))) => (
+                format!("`{name}` is not a name of this app unless `--hosts` allows it"),
+                vec![format!("dyno start --router --hosts {name}"), address],
+            ),
+            (Rejection::Misdirected | Rejection::Tls, _) => (rejection.to_string(), vec![address]),
+            _ => (rejection.to_string(), Vec::new()),
         };
         Self {
             status: rejection.status(),
             code: None,
             error: rejection.reason().to_owned(),
-            message: sentence(&rejection.to_string()),
+            message: sentence(&message),
             dyno: None,
             lines: Vec::new(),
             commands,
@@ -126,11 +137,11 @@ impl ErrorPage {
     /// The page for a person.
     #[must_use]
     pub fn html(&self) -> String {
-        let mut body = format!("<h1>{}", Escaped(&self.error));
+        let mut body = format!("<p class=\"status\">{}", self.status);
         if let Some(code) = self.code {
-            let _ = write!(body, " <span class=\"code\">{code}</span>");
+            let _ = write!(body, " {code}");
         }
-        let _ = writeln!(body, "</h1>\n<p>{}</p>", Escaped(&self.message));
+        let _ = writeln!(body, "</p>\n<h1>{}</h1>\n<p>{}</p>", Escaped(&self.error), WithCode(&self.message));
         if let Some(dyno) = &self.dyno {
             let _ = writeln!(body, "<dl>\n<dt>Dyno</dt><dd>{}</dd>", Escaped(&dyno.name));
             let _ = writeln!(body, "<dt>State</dt><dd>{}</dd>", Escaped(&dyno.state));
@@ -138,12 +149,15 @@ impl ErrorPage {
                 let _ = writeln!(body, "<dt>Last run</dt><dd>{}</dd>", Escaped(exit));
             }
             body.push_str("</dl>\n");
-        }
-        if !self.lines.is_empty() {
-            let _ = writeln!(body, "<p>Its last lines:</p>\n<pre>{}</pre>", Escaped(&self.lines.join("\n")));
+            if !self.lines.is_empty() {
+                let _ = writeln!(body, "<h2>Last lines of {}</h2>", Escaped(&dyno.name));
+                body.push_str(&block(self.lines.iter().map(|line| Escaped(line).to_string())));
+            }
         }
         if !self.commands.is_empty() {
-            let _ = writeln!(body, "<p>What to try:</p>\n<pre>{}</pre>", Escaped(&self.commands.join("\n")));
+            let is_url = |command: &str| command.starts_with("http://");
+            let html = |command: &String| if is_url(command) { link(command) } else { Escaped(command).to_string() };
+            let _ = write!(body, "<h2>What to try</h2>\n{}", block(self.commands.iter().map(html)));
         }
         document(&format!("{} {}", self.status, self.error), &body)
     }
@@ -156,7 +170,8 @@ impl PageDyno {
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, None) => "starting".to_owned(),
             (LifeStage::Up, _) if !row.life.is_ready() => format!("running, but {}", not_listening(row)),
             (LifeStage::Up, _) => "up".to_owned(),
-            (LifeStage::Draining | LifeStage::Stopping | LifeStage::Clearing, _) => "stopping".to_owned(),
+            (LifeStage::Draining | LifeStage::Stopping, _) => "stopping".to_owned(),
+            (LifeStage::Clearing, _) => "exited, what it left running is being stopped".to_owned(),
             (LifeStage::Backoff, _) => "crashed, waits to be started again".to_owned(),
             (LifeStage::Crashed, _) => "crashed".to_owned(),
             (LifeStage::Lost, _) => "a process of its last run cannot be killed".to_owned(),
@@ -183,10 +198,13 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
         HCode::H11 => "the dynos are answering too many other requests".to_owned(),
         HCode::H12 => format!("{name} did not begin its answer within 30 seconds"),
         HCode::H13 => format!("{name} closed the connection without an answer"),
+        HCode::H14 if facts.lacks_type() => {
+            format!("the Procfile has no process type `{process_type}`, which gets all requests to this address")
+        }
         HCode::H14 => format!("no `{process_type}` dyno is running"),
         HCode::H15 => format!("{name} sent nothing for 55 seconds"),
         HCode::H17 => format!("{name} answered with something that is not HTTP"),
-        HCode::H18 => format!("{name} closed the connection before its answer was complete"),
+        HCode::H18 => format!("the connection to {name} broke before its answer was complete"),
         HCode::H19 => format!("{name} did not accept a connection on port {port} in time"),
         HCode::H20 => match facts.row.filter(|row| row.life.stage == LifeStage::Up && !row.life.is_ready()) {
             Some(row) => format!("{name} is {} after {hold} seconds", not_listening(row)),
@@ -210,6 +228,10 @@ fn not_listening(row: &Row) -> String {
 /// What to type.
 fn commands(code: HCode, facts: &PageFacts<'_>) -> Vec<String> {
     let process_type = facts.process_type;
+    if code == HCode::H14 && facts.lacks_type() {
+        let name = |other: &ProcessType| url(&format!("{}-{other}", facts.rules.app), facts.port);
+        return ServedTypes::named(facts.snapshot).iter().map(name).collect();
+    }
     let Some(row) = facts.row else {
         let scale = (code == HCode::H14).then(|| format!("dyno scale {process_type}=1"));
         return scale.into_iter().collect();
@@ -221,6 +243,9 @@ fn commands(code: HCode, facts: &PageFacts<'_>) -> Vec<String> {
         HCode::H10 => vec![why, logs, restart],
         HCode::H14 => vec![why, restart],
         HCode::H19 | HCode::H20 | HCode::H21 | HCode::H99 => vec![why, logs],
+        HCode::H12 | HCode::H13 | HCode::H15 | HCode::H17 | HCode::H18 if row.life.stage == LifeStage::Crashed => {
+            vec![why, logs, restart]
+        }
         HCode::H12 | HCode::H13 | HCode::H15 | HCode::H17 | HCode::H18 | HCode::H25(_) => vec![logs],
         HCode::H11 | HCode::H22 => vec![format!("dyno scale {process_type}+1")],
         HCode::H27 | HCode::H28 | HCode::H80 => Vec::new(),

@@ -2,16 +2,32 @@
 
 use std::fmt::{self, Write};
 
-/// The look of all pages: readable without any other file, in light and dark.
+/// The look of all pages: readable without any other file, in light and dark, and in a narrow window.
 const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}\
-h1{font-size:1.4rem;margin:0 0 .5rem}\
-.code{opacity:.65;font-weight:normal}\
-pre{background:#8882;padding:.75rem 1rem;border-radius:6px;overflow-x:auto;font:13px/1.45 ui-monospace,monospace}\
-dl{display:grid;grid-template-columns:max-content auto;gap:.1rem 1rem}\
-dt{opacity:.65}dd{margin:0}\
-footer{margin-top:2rem;font-size:.85rem;opacity:.65}";
+:root{color-scheme:light dark;--text:#1f2328;--dim:#59636e;--line:#d1d9e0;--soft:#f6f8fa;--link:#0a58ca;--bad:#b3261e;\
+--good:#1a7f37;--wait:#8a5a00}\
+@media(prefers-color-scheme:dark){:root{--text:#e6edf3;--dim:#9da7b1;--line:#3d444d;--soft:#1b2027;--link:#79b8ff;\
+--bad:#ff8a80;--good:#56d364;--wait:#e3b341;background:#0d1117}}\
+*{box-sizing:border-box}\
+body{font:16px/1.5 system-ui,sans-serif;color:var(--text);max-width:52rem;margin:0 auto;padding:2.5rem 1.25rem;\
+overflow-wrap:anywhere}\
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem}\
+h2{font-size:1rem;margin:2rem 0 .5rem}\
+p{margin:.5rem 0}\
+a{color:var(--link)}\
+code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.85em}\
+pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;padding:.75rem 1rem;margin:0;\
+white-space:pre-wrap;line-height:1.45}\
+pre span{display:inline-block;width:100%;vertical-align:top;padding-left:2ch;text-indent:-2ch}\
+.status{color:var(--bad);font-weight:600;margin:0 0 .25rem}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.25rem;margin:1.25rem 0 0}\
+dt,.root{color:var(--dim)}dd{margin:0}\
+ul{list-style:none;margin:1.25rem 0 0;padding:0}\
+li{border:1px solid var(--line);border-radius:6px;padding:.75rem 1rem;margin:0 0 .75rem}\
+li h2{font-size:1.1rem;margin:0 0 .25rem}\
+li p{margin:.1rem 0}\
+.state{font-size:.85rem;font-weight:600;margin-left:.5rem;color:var(--wait)}\
+.up{color:var(--good)}.crashed{color:var(--bad)}.down{color:var(--dim)}";
 
 /// Text whose characters mean nothing in HTML.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
@@ -35,12 +51,40 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A whole page. `body` is HTML.
+/// Escaped text in which `` `x` `` is shown as code.
+pub(super) struct WithCode<'a>(pub(super) &'a str);
+
+impl fmt::Display for WithCode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, (code, after))) =
+            rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
+        {
+            write!(f, "{}<code>{}</code>", Escaped(before), Escaped(code))?;
+            rest = after;
+        }
+        Escaped(rest).fmt(f)
+    }
+}
+
+/// Lines, each in a box of its own, so that the rest of a long one is indented. Each of `lines` is HTML.
+pub(super) fn block(lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.map(|line| format!("<span>{line}</span>")).collect();
+    format!("<pre>{}</pre>\n", lines.join("\n"))
+}
+
+/// A link that shows its address.
+pub(super) fn link(url: &str) -> String {
+    format!("<a href=\"{0}/\">{0}</a>", Escaped(url))
+}
+
+/// A whole page. `body` is HTML. The empty icon saves the request for one, which would get such a page, too.
 pub(super) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n{body}<footer>dyno router</footer>\n</body>\n</html>\n",
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n\
+         <body>\n{body}</body>\n</html>\n",
         Escaped(title)
     )
 }
@@ -84,6 +128,24 @@ mod tests {
         let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;amp;&#39;\u{fffd}\u{fffd}\n";
         assert_eq!(Escaped(text).to_string(), escaped);
         assert!(document("<x>", "").contains("<title>&lt;x&gt;</title>"));
+    }
+
+    #[test]
+    fn s16_5_each_line_has_a_box_even_an_empty_one() {
+        let lines = ["a", "", "b"].map(str::to_owned).into_iter();
+        assert_eq!(block(lines), "<pre><span>a</span>\n<span></span>\n<span>b</span></pre>\n");
+    }
+
+    #[test]
+    fn s16_5_text_between_backticks_is_shown_as_code() {
+        for (text, html) in [
+            ("the `Host` header", "the <code>Host</code> header"),
+            ("`<` is `%3C`.", "<code>&lt;</code> is <code>%3C</code>."),
+            ("one ` alone <", "one ` alone &lt;"),
+            ("", ""),
+        ] {
+            assert_eq!(WithCode(text).to_string(), html);
+        }
     }
 
     #[test]

@@ -192,11 +192,10 @@ impl AttachedTerminal {
         }
         let mut rest = keys;
         while let Some((_, input)) = self.input.as_mut().filter(|_| !rest.is_empty()) {
-            let (signal, after) = input.type_to_signal(rest);
+            let sends_signals = controls_a_session(&stream);
+            let (signal, after) = input.type_to_signal(rest, sends_signals);
             rest = after;
-            if let Some(signal) = signal
-                && !controls_a_session(&stream)
-            {
+            if let Some(signal) = signal.filter(|_| !sends_signals) {
                 calls::ask(&self.calls, |done| ApiCall::SignalTerminal { run, signal, done }).await;
             }
         }

@@ -173,7 +173,7 @@ async fn listen(
                 if let Some(input) = &mut input {
                     let mut rest = typed.as_slice();
                     while !rest.is_empty() {
-                        (_, rest) = input.type_to_signal(rest);
+                        (_, rest) = input.type_to_signal(rest, true);
                     }
                 }
             }

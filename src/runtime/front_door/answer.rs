@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::super::router::date;
 use crate::routing::{FrontDoorPage, Rejection};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -61,7 +62,8 @@ impl FrontAnswer {
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\n{allow}cache-control: no-store\r\n\
-             content-length: {length}\r\nconnection: close\r\n\r\n"
+             content-length: {length}\r\nconnection: close\r\ndate: {}\r\n\r\n",
+            date()
         );
         [head.as_bytes(), if *has_body { body.as_bytes() } else { b"" }].concat()
     }

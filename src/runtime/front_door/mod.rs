@@ -1,9 +1,9 @@
 //! The front door: one port for all apps of this user (S16.7).
 //!
-//! It is not in the path of the data. It accepts a connection, reads the head of its first request, finds the start that is meant
-//! among those that run now, and hands the connection over to it ([`handing`]). What it answers itself is an [`answer`]. It
-//! keeps no list and has no timer, so it never has old news, and it sleeps while no client connects. [`name`] makes it known to
-//! other `dyno` processes.
+//! The data of requests and answers does not pass through it. It accepts a connection, reads the head of its first request, finds
+//! the start that is meant among those that run now, and hands the connection over to it ([`handing`]). What it answers itself
+//! is an [`answer`]. It keeps no list, so it is never out of date, and it does not wake up while no client connects. [`name`]
+//! makes it known to other `dyno` processes.
 
 mod answer;
 mod handing;
@@ -27,6 +27,7 @@ use tokio::time::{sleep, timeout};
 use self::answer::FrontAnswer;
 use self::handing::HandedOver;
 use super::RuntimeDirectory;
+use super::api_client::ANSWERS_WITHIN;
 use super::client_socket::discard_rest;
 use super::hand_over::MOST_FIRST_BYTES;
 use super::router::{most_clients, write_all};
@@ -174,7 +175,11 @@ impl FrontDoor {
                 HandedOver::Taken => return None,
                 HandedOver::Gone => self.list(Some(start.app.clone()), &first.request).await,
                 HandedOver::Late => {
-                    FrontAnswer::unavailable(&format!("`dyno` (pid {}) did not answer in time", start.pid))
+                    let (app, pid, limit) = (&start.app, start.pid, ANSWERS_WITHIN.as_secs());
+                    FrontAnswer::unavailable(&format!(
+                        "`{app}` did not answer within {limit} seconds: its `dyno` (pid {pid}) is busy or suspended; \
+                         `kill -CONT {pid}` continues a suspended one"
+                    ))
                 }
                 HandedOver::Refused(why) => FrontAnswer::unavailable(&why),
             },

@@ -1,4 +1,4 @@
-//! How `dyno` finds the front door on a port: by a name of the kernel that ends with its process and leaves no file behind.
+//! How `dyno` finds the front door on a port: by an abstract socket name, which disappears with its process and leaves no file.
 //! The name belongs to the same network as the port.
 
 use std::io::{self, ErrorKind, Read};

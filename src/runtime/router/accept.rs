@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::super::client_socket::discard_rest;
 use super::Router;
 use super::client::{ArrivedClient, ClientConnection, ClientEnd, IDLE_FOR};
 use super::client_io::ClientIo;
-use super::tunnel::write_all;
+use super::tunnel::{PendingTunnel, write_all};
 use crate::routing::{HeadLimits, RequestGuard};
 
 /// The most connections of clients (S16.6).
@@ -28,8 +29,9 @@ const OTHER_FILES: u64 = 256;
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// How long a client may take to read a refusal, and to close the connection after an answer.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
-/// What hyper may buffer of a client at least.
-const LEAST_BUFFER: usize = 400 << 10;
+/// What hyper may buffer of a client at least, and of an answer that the client does not take. With what it may buffer of a
+/// dyno, and two reads on each side, that is less than 1 MiB (S16.6).
+const LEAST_BUFFER: usize = 192 << 10;
 /// How much more than a head hyper may buffer, so that the guard refuses a longer one first, with the right error.
 const BESIDES_HEAD: usize = 16 << 10;
 
@@ -37,6 +39,18 @@ const BESIDES_HEAD: usize = 16 << 10;
 struct Seated {
     router: Rc<Router>,
     client: Rc<ClientConnection>,
+}
+
+/// How a connection has gone on.
+enum Spoken {
+    /// No request has come for a while, and nothing is left to do.
+    Rests,
+    /// The client has closed it, or hyper has.
+    Closed,
+    /// We have to end it.
+    Ended(ClientEnd),
+    /// It is a tunnel from now on. With it, what the client has sent after its request.
+    Switched(PendingTunnel, Vec<u8>),
 }
 
 impl Drop for Seated {
@@ -49,7 +63,7 @@ impl Drop for Seated {
 }
 
 impl Router {
-    /// Accepts clients, for ever.
+    /// Accepts clients and never returns.
     pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
         let most = most_clients();
         loop {
@@ -91,7 +105,7 @@ impl Router {
         Ok(())
     }
 
-    /// Frees the memory of connections that are over, for ever.
+    /// Frees the memory of connections that are over and never returns.
     pub(super) async fn forget_ended(self: Rc<Self>) {
         loop {
             while poll_fn(|cx| self.connections.borrow_mut().poll_join_next(cx)).await.is_some() {}
@@ -111,15 +125,40 @@ impl Router {
         // A tunnel that has not begun is over.
         drop(client.tunnel.take());
         if let Some(end) = end {
-            self.end(&client, end).await;
+            // Boxed, so that a tunnel needs no memory for it.
+            Box::pin(self.end(&client, end)).await;
         } else if client.has_unread.get() {
-            let _ = timeout(LEAVES_WITHIN, discard_rest(&client.socket)).await;
+            let _ = Box::pin(timeout(LEAVES_WITHIN, discard_rest(&client.socket))).await;
         }
         drop(seated);
     }
 
     /// Carries a connection until the client closes it. Returns why we have to.
     async fn carry(self: &Rc<Self>, client: &Rc<ClientConnection>) -> Option<ClientEnd> {
+        loop {
+            // While nothing comes, hyper and its buffers are not needed.
+            tokio::select! {
+                biased;
+                () = client.arrives() => {}
+                end = client.ended() => return Some(end),
+            }
+            // Boxed, so that a tunnel does not keep its memory.
+            match Box::pin(self.speak(client)).await {
+                Spoken::Rests => {}
+                Spoken::Closed => return None,
+                Spoken::Ended(end) => return Some(end),
+                Spoken::Switched(tunnel, first) => {
+                    return tokio::select! {
+                        () = tunnel.run(client, first) => None,
+                        end = client.ended() => Some(end),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Answers requests for as long as they come.
+    async fn speak(self: &Rc<Self>, client: &Rc<ClientConnection>) -> Spoken {
         let service = service_fn(|request| {
             client.begin();
             let (router, client) = (Rc::clone(self), Rc::clone(client));
@@ -131,13 +170,19 @@ impl Router {
             .max_buf_size(LEAST_BUFFER.max(limits.head_bytes() + BESIDES_HEAD))
             .serve_connection(ClientIo::new(Rc::clone(client)), service)
             .without_shutdown();
-        let finished = {
-            // Boxed, so that a tunnel does not keep its memory.
-            let mut connection = Box::pin(connection);
+        let mut connection = pin!(connection);
+        let finished = loop {
             tokio::select! {
                 biased;
-                finished = &mut connection => finished,
-                end = client.ended() => return Some(end),
+                finished = &mut connection => break finished,
+                end = client.ended() => match end {
+                    ClientEnd::Resting if client.rest() => return Spoken::Rests,
+                    // A request has come after all.
+                    ClientEnd::Resting => {}
+                    ClientEnd::Refused(_) | ClientEnd::SlowHead | ClientEnd::Idle | ClientEnd::Cut => {
+                        return Spoken::Ended(end);
+                    }
+                },
             }
         };
         if let Err(error) = &finished
@@ -147,15 +192,10 @@ impl Router {
             self.note_unserved(client, 400, 0);
         }
         // With another error, the client has gone.
-        let parts = finished.ok()?;
-        let tunnel = client.tunnel.take()?;
+        let (Ok(parts), Some(tunnel)) = (finished, client.tunnel.take()) else { return Spoken::Closed };
         // A copy, so that the buffer of hyper is free.
         let first = [&parts.read_buf[..], &client.take_first()].concat();
-        drop(parts);
-        tokio::select! {
-            () = tunnel.run(client, first) => None,
-            end = client.ended() => Some(end),
-        }
+        Spoken::Switched(tunnel, first)
     }
 
     fn head_limits(&self) -> HeadLimits {
@@ -173,7 +213,7 @@ impl Router {
                 self.note_unserved(client, 408, 0);
                 b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec()
             }
-            ClientEnd::Idle | ClientEnd::Cut => return,
+            ClientEnd::Idle | ClientEnd::Resting | ClientEnd::Cut => return,
         };
         let leave = async {
             let _ = client.end_interim().await;

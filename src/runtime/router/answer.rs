@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::{Body, Incoming};
+use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
@@ -18,6 +19,7 @@ use super::drains::Busy;
 use super::exchange::OpenExchange;
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
+use super::trials::Trial;
 use super::tunnel::PendingTunnel;
 use crate::model::RunId;
 use crate::routing::{
@@ -29,6 +31,10 @@ use crate::routing::{
 const NEWS_WITHIN: Duration = Duration::from_millis(250);
 /// The same if a connection was lost that had been kept.
 const KEPT_NEWS_WITHIN: Duration = Duration::from_millis(50);
+/// The longest reason that the platform passes on: its status lines have at most 8192 bytes.
+const LONGEST_REASON: usize = 8192 - "HTTP/1.1 200 ".len();
+/// The age of a request from which on its client may have left without our notice.
+const JUST_COME: Duration = Duration::from_millis(5);
 /// The pause after we could not make a connection.
 const AFTER_SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -194,32 +200,42 @@ impl Router {
         client: &ClientConnection,
         is_resent: bool,
     ) -> Result<Reached, HCode> {
+        let mut trials = Vec::new();
         loop {
             let changed = self.changed.notified();
             if routed.may_be_web && self.is_not_served(&routed.target, input) {
                 routed.target = RouteTarget::Web { app: 0 };
-                input.tried.clear();
+                input.forget_tries();
                 open.forget_dyno();
             }
             input.in_flight = self.drains.total();
+            input.left_to_others = self.trials.of_others(&trials);
             let backend = match self.choose(input, &routed.target) {
                 Choice::Send(backend) => backend,
-                Choice::Refuse(code) => return Err(code),
+                Choice::Refuse(code) => {
+                    self.name_tried(input, open);
+                    return Err(code);
+                }
                 Choice::Hold { until } => {
                     let _held = self.hold();
                     tokio::select! {
                         () = changed => {}
-                        () = sleep_until(self.began + until) => {}
+                        () = sleep_until(self.instant(until)) => {}
                     }
+                    self.learn_trials(input);
                     continue;
                 }
             };
-            if client.has_left() {
+            // hyper sees that itself unless a body waits. Looking costs a system call.
+            if (client.has_unread.get() || open.began.elapsed() > JUST_COME) && client.has_left() {
                 return Err(HCode::H27);
             }
             // From now on a stop waits for the request.
             let busy = self.drains.occupy(RunId(backend.run));
             open.try_dyno(&backend);
+            if !self.quarantine.borrow().has_listened(&backend) && !self.trials.has(backend.run) {
+                trials.push(Trial::begin(self, backend.run));
+            }
             if let Some(connection) = self.pool.take(RunId(backend.run), is_resent) {
                 return Ok(Reached { connection, busy, backend, is_new: false });
             }
@@ -242,11 +258,10 @@ impl Router {
     }
 
     fn note_refusal(&self, backend: &Backend, error: io::ErrorKind, input: &mut ChoiceInput) {
-        let now = self.now();
-        self.quarantine.borrow_mut().refused(backend.run, now);
-        input.tried.push(backend.run);
-        input.last_try = now;
-        input.was_refused = error != io::ErrorKind::TimedOut;
+        let (now, mut quarantine) = (self.now(), self.quarantine.borrow_mut());
+        let has_listened = quarantine.has_listened(backend);
+        quarantine.refused(backend.run, now);
+        input.note_refusal(backend.run, has_listened, error != io::ErrorKind::TimedOut, now);
     }
 
     /// Sends the request and waits until the answer begins.
@@ -261,6 +276,7 @@ impl Router {
         open.begin_service();
         open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
         let meter = Rc::clone(&reached.connection.meter);
+        meter.begin();
         let before = meter.received.get();
         if routed.head.wants_upgrade {
             let (sender, end) = oneshot::channel();
@@ -284,6 +300,8 @@ impl Router {
                 let error = error.error();
                 Err(if error.is_parse_too_large() {
                     FailedTry::Final(HCode::H25(AnswerFault::Header))
+                } else if error.is_parse() && error.to_string().contains("content-length") {
+                    FailedTry::Final(HCode::H25(AnswerFault::ContentLength))
                 } else if error.is_parse() {
                     FailedTry::Final(HCode::H17)
                 } else if !is_silent {
@@ -310,7 +328,13 @@ impl Router {
         let (mut head, inner) = answer.into_parts();
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         reached.connection.learn(&head.headers);
-        if let Err(code) = self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade) {
+        let prepared = match head.extensions.get::<ReasonPhrase>() {
+            Some(reason) if self.rules.is_platform && reason.as_bytes().len() > LONGEST_REASON => {
+                Err(HCode::H25(AnswerFault::StatusLine))
+            }
+            Some(_) | None => self.request_rules.prepare_answer(&mut head, routed.head.wants_upgrade),
+        };
+        if let Err(code) = prepared {
             return self.refuse(&open, code, &routed.target, wants_json);
         }
         open.entry.borrow_mut().status = Some(head.status.as_u16());
@@ -333,7 +357,7 @@ impl Router {
 }
 
 /// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
-fn is_of_dyno(error: io::ErrorKind) -> bool {
+pub(super) fn is_of_dyno(error: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }

@@ -1,5 +1,7 @@
 //! One client, from its first byte until its connection is closed.
 
+mod stage;
+
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -17,9 +19,10 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::deadlines::Timed;
+use self::stage::ClientStage;
+pub(super) use self::stage::RESTS_AFTER;
 use super::interim::InterimAnswers;
-use super::read_scratch::ReadScratch;
+use super::read_scratch::{ReadScratch, read_arrived};
 use super::tunnel::PendingTunnel;
 use crate::routing::{Guarded, Rejection, RequestGuard};
 
@@ -28,8 +31,6 @@ pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
 /// How each answer of ours begins, and what hyper writes instead for a client that speaks HTTP/1.0.
 const ANSWER: &[u8] = b"HTTP/1.1";
 const ANSWER_TO_HTTP_10: &[u8] = b"HTTP/1.0";
-/// How long the head of a request may take to arrive.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection that begins.
 pub(super) struct ArrivedClient {
@@ -72,16 +73,8 @@ pub(super) struct ClientConnection {
     flushed: RefCell<Option<Waker>>,
     /// The end of a request may have been left unread.
     pub(super) has_unread: Cell<bool>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ClientStage {
-    /// It has sent nothing of a request since then.
-    Idle(Instant),
-    /// The head of a request has begun then.
-    Head(Instant),
-    /// A request is being answered.
-    Busy,
+    /// It has buffers, because requests have come lately.
+    is_speaking: Cell<bool>,
 }
 
 /// Why we end the connection of a client.
@@ -93,6 +86,8 @@ pub(super) enum ClientEnd {
     SlowHead,
     /// It has sent no request for a while.
     Idle,
+    /// The same for so short a while that only its buffers are given back.
+    Resting,
     /// Its answer or its tunnel is cut off.
     Cut,
 }
@@ -120,7 +115,14 @@ impl ClientConnection {
             wrote: Cell::new(Instant::now()),
             flushed: RefCell::default(),
             has_unread: Cell::default(),
+            is_speaking: Cell::default(),
         }
+    }
+
+    /// Waits until it has sent something, or closed its end.
+    pub(super) async fn arrives(&self) {
+        let _ = poll_fn(|cx| self.poll_read_ready(cx)).await;
+        self.is_speaking.set(true);
     }
 
     /// Waits until there is something to read.
@@ -132,7 +134,7 @@ impl ClientConnection {
     pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let mut first = self.first.borrow_mut();
         if first.is_empty() {
-            return self.socket.try_read(bytes);
+            return read_arrived(&self.socket, bytes);
         }
         let count = first.len().min(bytes.len());
         for (to, from) in bytes.iter_mut().zip(first.drain(..count)) {
@@ -185,19 +187,6 @@ impl ClientConnection {
         }
     }
 
-    /// No request is being answered. The end of the last one may still be on its way, after an early answer.
-    fn await_request(&self) {
-        let now = Instant::now();
-        let has_begun = self.guard.borrow().is_in_head();
-        self.enter(if has_begun { ClientStage::Head(now) } else { ClientStage::Idle(now) });
-    }
-
-    fn enter(&self, stage: ClientStage) {
-        self.stage.set(stage);
-        // What was too late for the stage before.
-        self.late.set(self.late.get().filter(|end| *end == ClientEnd::Cut));
-    }
-
     /// Whether it has not taken all of an answer.
     pub(super) fn has_unwritten(&self) -> bool {
         !self.interim.is_hyper_flushed()
@@ -213,11 +202,6 @@ impl ClientConnection {
         self.guard.borrow().method_and_target()
     }
 
-    #[cfg(test)]
-    pub(super) fn is_in_head(&self) -> bool {
-        matches!(self.stage.get(), ClientStage::Head(_))
-    }
-
     /// Ends when we have to end the connection.
     pub(super) async fn ended(&self) -> ClientEnd {
         loop {
@@ -227,7 +211,8 @@ impl ClientConnection {
             if self.is_refused() {
                 tokio::select! {
                     () = self.ending.notified() => {}
-                    () = self.closes() => return ClientEnd::Cut,
+                    // Boxed, so that others need no memory for it.
+                    () = Box::pin(self.closes()) => return ClientEnd::Cut,
                 }
             } else {
                 self.ending.notified().await;
@@ -281,7 +266,7 @@ impl ClientConnection {
         of_body.filter(|_| self.requests.get() >= self.guard.borrow().heads())
     }
 
-    /// Sends interim answers of the dyno to the client, for ever.
+    /// Sends interim answers of the dyno to the client and never returns.
     pub(super) async fn pass_interim(&self) -> Infallible {
         poll_fn(|cx| self.interim.poll_pass(&self.socket, cx)).await
     }
@@ -353,31 +338,5 @@ impl ClientConnection {
     /// Writes what is left of interim answers, so that another answer can follow.
     pub(super) async fn end_interim(&self) -> io::Result<()> {
         poll_fn(|cx| self.interim.poll_after(&self.socket, cx)).await
-    }
-}
-
-impl Timed for ClientConnection {
-    fn review(&self, now: Instant) -> Option<Instant> {
-        let (until, end) = match self.stage.get() {
-            ClientStage::Busy => return None,
-            // It still reads the last answer, or has stopped.
-            ClientStage::Idle(_) | ClientStage::Head(_) if self.has_unwritten() => {
-                (self.wrote.get() + IDLE_FOR, ClientEnd::Idle)
-            }
-            ClientStage::Idle(_) if self.has_unseen() => return Some(now + HEAD_WITHIN),
-            ClientStage::Idle(since) => (since + IDLE_FOR, ClientEnd::Idle),
-            ClientStage::Head(since) => (since + HEAD_WITHIN, ClientEnd::SlowHead),
-        };
-        if until > now {
-            return Some(until);
-        }
-        self.late.set(Some(end));
-        self.ending.notify_one();
-        // It may be not too late after all.
-        Some(now + IDLE_FOR)
-    }
-
-    fn seat(&self) -> &Cell<usize> {
-        &self.seat
     }
 }

@@ -83,7 +83,7 @@ impl ReviewTime {
         }
     }
 
-    /// Calls `review` whenever it is due, for ever. It returns when the next one is.
+    /// Calls `review` whenever it is due, and never returns. `review` returns when the next one is.
     pub(super) async fn keep(&self, review: impl Fn(Instant) -> Option<Instant>) {
         loop {
             tokio::select! {

@@ -10,8 +10,12 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::read_scratch::ReadScratch;
+use super::answer_extent::AnswerExtent;
+use super::read_scratch::{ReadScratch, read_arrived};
 use super::tunnel::DynoParts;
+
+/// The buffers of hyper have this many bytes at first.
+const FIRST_BUFFER: usize = 8 << 10;
 
 /// What is known about the bytes of one connection.
 #[derive(Default)]
@@ -20,11 +24,35 @@ pub(super) struct DynoMeter {
     pub(super) received: Cell<u64>,
     /// Reading or writing has failed, so the dyno did not just close the connection.
     pub(super) has_failed: Cell<bool>,
+    /// How much of the present answer has come.
+    extent: Cell<AnswerExtent>,
+    /// A buffer of hyper has grown.
+    pub(super) has_grown: Cell<bool>,
     /// Gets the connection if it becomes a tunnel.
     pub(super) takes_over: Cell<Option<oneshot::Sender<DynoParts>>>,
 }
 
 impl DynoMeter {
+    /// A request is sent.
+    pub(super) fn begin(&self) {
+        self.extent.set(AnswerExtent::default());
+    }
+
+    /// So many bytes were read or written at once.
+    fn note_size(&self, bytes: usize) {
+        if bytes >= FIRST_BUFFER {
+            self.has_grown.set(true);
+        }
+    }
+
+    /// Whether the dyno may send more of an answer after these bytes.
+    fn goes_on(&self, bytes: &[u8]) -> bool {
+        let mut extent = self.extent.get();
+        let goes_on = extent.goes_on(bytes);
+        self.extent.set(extent);
+        goes_on
+    }
+
     fn note<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.has_failed.set(true);
@@ -64,13 +92,21 @@ impl Read for DynoIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.socket.poll_read_ready(cx))?;
-            let read = |bytes: &mut [u8]| self.socket.try_read(bytes);
-            match self.scratch.read_into(&mut cursor, read, <[u8]>::len) {
+            let mut goes_on = false;
+            let read = |bytes: &mut [u8]| read_arrived(&self.socket, bytes);
+            let accept = |bytes: &[u8]| {
+                goes_on = self.meter.goes_on(bytes);
+                bytes.len()
+            };
+            match self.scratch.read_into(&mut cursor, read, accept) {
                 Ok(count) => {
                     self.meter.received.set(self.meter.received.get() + count as u64);
+                    self.meter.note_size(count);
                     // A dyno that sends head and body apart waits for the acknowledgement of the head (Nagle), which the
                     // system would delay by 40 ms.
-                    let _ = self.socket.set_quickack(true);
+                    if goes_on {
+                        let _ = self.socket.set_quickack(true);
+                    }
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -94,6 +130,8 @@ impl Write for DynoIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // The head of a request comes first.
+        self.meter.note_size(slices.first().map_or(0, |head| head.len()));
         self.write(cx, |socket| socket.try_write_vectored(slices))
     }
 

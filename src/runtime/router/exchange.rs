@@ -81,6 +81,7 @@ impl OpenExchange {
             client: Rc::clone(client),
         });
         router.exchanges.add(&exchange);
+        router.after_load.note(now);
         Self(exchange)
     }
 }
@@ -175,7 +176,7 @@ impl Exchange {
             self.router.write(&entry);
         }
         self.client.end();
-        self.router.deadline.arm(now + super::client::IDLE_FOR);
+        self.router.deadline.arm(now + super::client::RESTS_AFTER);
     }
 
     /// Ends the request for this reason.
@@ -200,6 +201,11 @@ impl Exchange {
             RequestStage::Sending | RequestStage::Awaiting => Some(HCode::H13),
             RequestStage::Answering => (!is_tunnel).then_some(HCode::H18),
         });
+    }
+
+    /// The port of the front door that the client connected to, if it did.
+    pub(super) fn front_door(&self) -> Option<u16> {
+        self.client.front_door
     }
 
     /// Ready when the client has got everything that the dyno has sent.
@@ -228,7 +234,7 @@ impl Timed for Exchange {
         let verdict = clock.look(self.router.time(now), waits_for_dyno, self.router.rules.enforces_timeouts);
         self.clock.set(clock);
         match verdict {
-            ClockVerdict::Next(at) => return at.map(|at| self.router.began + at),
+            ClockVerdict::Next(at) => return at.map(|at| self.router.instant(at)),
             ClockVerdict::Announce { code, limit } => {
                 self.router.log.line(&self.entry.borrow().announcement(code, limit));
             }

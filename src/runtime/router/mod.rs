@@ -6,11 +6,14 @@
 //!
 //! A client is a [`client`] with a [`client_io`] between its socket and hyper. Each of its requests is an [`exchange`]:
 //! [`answer`] finds a dyno for it, with a connection of the [`pool`], and sends the answer as an [`answer_body`]. After a
-//! `101` the connection is a [`tunnel`]. [`deadlines`] has the only timer.
+//! `101` the connection is a [`tunnel`]. [`deadlines`] has the only timer. A connection without a request has no buffers, and
+//! [`after_load`] gives the memory back that many requests have needed.
 
 mod accept;
+mod after_load;
 mod answer;
 mod answer_body;
+mod answer_extent;
 mod client;
 mod client_io;
 mod deadlines;
@@ -26,6 +29,7 @@ mod request_body;
 mod router_log;
 #[cfg(test)]
 mod tests;
+mod trials;
 mod tunnel;
 mod wish;
 
@@ -41,14 +45,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 pub(super) use self::accept::most_clients;
+use self::after_load::AfterLoad;
 use self::client::ClientConnection;
 use self::deadlines::{ReviewTime, Roster};
 use self::drains::Drains;
 use self::exchange::Exchange;
 pub(super) use self::later::LaterRouter;
+pub(super) use self::pages::date;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+use self::trials::Trials;
 pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
@@ -95,17 +102,21 @@ pub(super) struct Router {
     /// The first request waits, or the last one does not any more.
     interest_changed: Notify,
     quarantine: RefCell<Quarantine>,
+    trials: Trials,
     pool: DynoPool,
     drains: Rc<Drains>,
     clients: Roster<ClientConnection>,
     exchanges: Roster<Exchange>,
     deadline: ReviewTime,
+    after_load: AfterLoad,
     /// A client has left.
     has_room: Notify,
     scratch: Rc<ReadScratch>,
     log: RouterLog,
     archive: Option<LogArchive>,
     began: Instant,
+    /// How long `dyno` was suspended since then: no limit counts that time (S12.2).
+    paused: Cell<Duration>,
     random: (RandomState, Cell<u64>),
     /// What listens for clients.
     accepting: RefCell<JoinSet<()>>,
@@ -138,16 +149,19 @@ impl Router {
             held: Cell::default(),
             interest_changed: Notify::new(),
             quarantine: RefCell::default(),
+            trials: Trials::default(),
             pool: DynoPool::new(Rc::clone(&scratch)),
             drains: Rc::default(),
             clients: Roster::default(),
             exchanges: Roster::default(),
             deadline: ReviewTime::default(),
+            after_load: AfterLoad::default(),
             has_room: Notify::new(),
             scratch,
             log: RouterLog::new(hub),
             archive,
             began: Instant::now(),
+            paused: Cell::default(),
             random: (RandomState::new(), Cell::default()),
             accepting: RefCell::default(),
             connections: RefCell::default(),
@@ -234,16 +248,18 @@ impl Router {
 
     /// Does what is due for all connections, and returns when the next thing is.
     fn review(&self, now: Instant) -> Option<Instant> {
-        [self.exchanges.review(now), self.clients.review(now), self.pool.review(now)].into_iter().flatten().min()
+        let connections = [self.exchanges.review(now), self.clients.review(now), self.pool.review(now)];
+        connections.into_iter().chain([self.after_load.review(now)]).flatten().min()
     }
 
     /// Keeps a connection to a dyno for the next request.
     fn keep(&self, connection: DynoConnection) {
         let backends = self.backends.borrow();
         let mut all = backends.values().flat_map(|backends| &backends.0);
-        if all.any(|backend| backend.run == connection.run.0 && backend.state == BackendState::Up) {
-            self.pool.keep(connection);
-            self.deadline.arm(Instant::now() + pool::IDLE_FOR);
+        if all.any(|backend| backend.run == connection.run.0 && backend.state == BackendState::Up)
+            && let Some(until) = self.pool.keep(connection)
+        {
+            self.deadline.arm(until);
         }
     }
 
@@ -253,7 +269,18 @@ impl Router {
     }
 
     fn time(&self, at: Instant) -> Duration {
-        at.saturating_duration_since(self.began)
+        at.saturating_duration_since(self.began).saturating_sub(self.paused.get())
+    }
+
+    /// When that clock has this time.
+    fn instant(&self, time: Duration) -> Instant {
+        self.began + self.paused.get() + time
+    }
+
+    /// `dyno` was suspended: what is due comes as much later.
+    pub(super) fn postpone(&self, paused_for: Duration) {
+        self.paused.set(self.paused.get() + paused_for);
+        self.clients.each(|client| client.postpone(paused_for));
     }
 
     fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
@@ -265,7 +292,7 @@ impl Router {
     /// Whether the dynos of a type that a request names do not listen, as far as is known.
     fn is_not_served(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
         let RouteTarget::Type { process_type, .. } = target else { return false };
-        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.tried)
+        !self.served.borrow().is_meant(process_type, self.backends.borrow().get(process_type), &input.all_tried())
     }
 
     /// The process type that a request is for.

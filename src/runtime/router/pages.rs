@@ -29,7 +29,8 @@ impl Router {
             (Some(archive), Some(row)) => archive.last_lines(&row.dyno.to_string(), LINES),
             (None, _) | (_, None) => Vec::new(),
         };
-        let facts = PageFacts { process_type, row, lines: &lines, rules: &self.rules };
+        let port = open.front_door().unwrap_or(self.rules.port);
+        let facts = PageFacts { process_type, row, lines: &lines, rules: &self.rules, snapshot: &snapshot, port };
         let (content_type, page) = rendered(&ErrorPage::of_code(code, &facts), wants_json);
         {
             let mut entry = open.entry.borrow_mut();
@@ -41,7 +42,8 @@ impl Router {
 
     /// Answers a request that no dyno may get.
     pub(super) fn reject(&self, open: &OpenExchange, rejection: Rejection, wants_json: bool) -> Response<AnswerBody> {
-        let (content_type, page) = rendered(&ErrorPage::of_rejection(rejection, &self.rules), wants_json);
+        let page = ErrorPage::of_rejection(rejection, &open.entry.borrow().host, &self.rules);
+        let (content_type, page) = rendered(&page, wants_json);
         {
             let mut entry = open.entry.borrow_mut();
             entry.status = Some(rejection.status());
@@ -57,7 +59,7 @@ impl Router {
 
     /// The answer to bytes that hyper never gets, and the line about them.
     pub(super) fn rejected(&self, client: &ClientConnection, rejection: Rejection) -> Vec<u8> {
-        let page = ErrorPage::of_rejection(rejection, &self.rules).html();
+        let page = ErrorPage::of_rejection(rejection, "", &self.rules).html();
         // A request whose body is malformed has its own line.
         if client.body_fault().is_none() {
             self.note_unserved(client, rejection.status(), page.len());
@@ -65,7 +67,9 @@ impl Router {
         let (status, reason, length) = (rejection.status(), rejection.reason(), page.len());
         let allow = rejection.allow().map(|methods| format!("allow: {methods}\r\n")).unwrap_or_default();
         let head = format!(
-            "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\n{allow}content-length: {length}\r\nconnection: close\r\n\r\n"
+            "HTTP/1.1 {status} {reason}\r\ncontent-type: {HTML}\r\n{allow}content-length: {length}\r\n\
+             connection: close\r\ndate: {}\r\n\r\n",
+            date()
         );
         [head, page].concat().into_bytes()
     }
@@ -77,6 +81,11 @@ impl Router {
         let fwd = client.address.ip().to_canonical().to_string();
         self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
     }
+}
+
+/// The time of an answer that does not come from hyper, which adds it (RFC 9110, section 6.6.1).
+pub(in crate::runtime) fn date() -> String {
+    jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn rendered(page: &ErrorPage, wants_json: bool) -> (&'static str, String) {

@@ -22,14 +22,16 @@ use crate::model::RunId;
 /// How long a dyno may take to accept a connection. The platform's number.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept. The platform's number.
-pub(super) const IDLE_FOR: Duration = Duration::from_secs(90);
+const IDLE_FOR: Duration = Duration::from_secs(90);
+/// The same for one with large buffers.
+const GROWN_IDLE_FOR: Duration = Duration::from_secs(2);
 /// For how long after its last request a dyno surely keeps a connection.
 const SURELY_KEPT: Duration = Duration::from_secs(1);
 /// The most connections that are kept for one dyno while no request needs them.
 const MOST_IDLE: usize = 64;
 /// The same for all dynos.
 const MOST_IDLE_IN_ALL: usize = 256;
-/// What hyper may buffer of a dyno. A longer head is refused.
+/// What hyper may buffer of a dyno, and of a body that the dyno does not take. A longer head is refused.
 const MOST_BUFFERED: usize = 400 << 10;
 
 /// A connection to one run.
@@ -54,8 +56,14 @@ impl DynoConnection {
         }
     }
 
+    /// When it is closed if no request needs it.
+    pub(super) fn until(&self) -> Instant {
+        let most = if self.meter.has_grown.get() { GROWN_IDLE_FOR } else { IDLE_FOR };
+        self.used + self.kept_for.min(most)
+    }
+
     fn is_kept(&self, now: Instant) -> bool {
-        self.used + self.kept_for > now && !self.sender.is_closed()
+        self.until() > now && !self.sender.is_closed()
     }
 }
 
@@ -102,20 +110,20 @@ impl DynoPool {
         Some(connections.swap_remove(at))
     }
 
-    /// Keeps a connection for the next request.
-    pub(super) fn keep(&self, mut connection: DynoConnection) {
+    /// Keeps a connection for the next request. Returns until when.
+    pub(super) fn keep(&self, mut connection: DynoConnection) -> Option<Instant> {
         connection.used = Instant::now();
-        if !connection.is_kept(connection.used) {
-            return;
-        }
+        let until = connection.until();
         let mut idle = self.idle.borrow_mut();
-        if idle.values().map(Vec::len).sum::<usize>() >= MOST_IDLE_IN_ALL {
-            return;
+        if !connection.is_kept(connection.used) || idle.values().map(Vec::len).sum::<usize>() >= MOST_IDLE_IN_ALL {
+            return None;
         }
         let connections = idle.entry(connection.run).or_default();
-        if connections.len() < MOST_IDLE {
-            connections.push(connection);
+        if connections.len() >= MOST_IDLE {
+            return None;
         }
+        connections.push(connection);
+        Some(until)
     }
 
     /// Closes the connections that no request has needed for a while, and returns when the next one is due.
@@ -125,7 +133,12 @@ impl DynoPool {
             connections.retain(|connection| connection.is_kept(now));
         }
         idle.retain(|_, connections| !connections.is_empty());
-        idle.values().flatten().map(|connection| connection.used + connection.kept_for).min()
+        idle.values().flatten().map(DynoConnection::until).min()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.idle.borrow().values().map(Vec::len).sum()
     }
 
     /// Closes the connections to other runs than these.

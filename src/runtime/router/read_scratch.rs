@@ -3,11 +3,15 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::AsRawFd;
 
 use hyper::rt::ReadBufCursor;
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
-/// Bytes per read.
-const READ_BYTES: usize = 64 << 10;
+/// Bytes per read. One less than a power of two, because hyper doubles a buffer that a read fills.
+const READ_BYTES: usize = (64 << 10) - 1;
 
 /// The buffer.
 pub(super) struct ReadScratch(RefCell<Box<[u8]>>);
@@ -42,4 +46,19 @@ impl ReadScratch {
         let room = buffer.len().min(most);
         act(buffer.get_mut(..room).unwrap_or_default())
     }
+}
+
+/// Reads what has arrived. If that was all, the next call waits without asking the system.
+pub(super) fn read_arrived(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut all = None;
+    let read = socket.try_io(Interest::READABLE, || {
+        let count = recv(socket.as_raw_fd(), buffer, MsgFlags::empty())?;
+        if (1..buffer.len()).contains(&count) {
+            all = Some(count);
+            // More bytes, or the end, are another event.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    all.map_or(read, Ok)
 }

@@ -2,15 +2,24 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::super::log_hub::LogHub;
 use crate::logs::{Audience, LogBlock, Source};
 
 /// The most bytes of lines that wait for a place in the log before requests wait, too.
 const MOST_PENDING: usize = 64 << 10;
+
+/// The shortest time between two looks at the lines, because each wakes the thread that writes the log. A line after a longer
+/// pause is passed on at once.
+const GATHERED_FOR: Duration = Duration::from_millis(10);
+
+/// This many bytes of lines are passed on sooner.
+const MANY_BYTES: usize = MOST_PENDING / 2;
 
 /// Lines that come within this time get the time of the first.
 const SAME_TIME: SignedDuration = SignedDuration::from_millis(1);
@@ -40,14 +49,19 @@ impl RouterLog {
     /// Writes a line.
     pub(super) fn line(&self, text: &str) {
         let mut pending = self.pending.borrow_mut();
-        let line = [text.as_bytes(), b"\n"].concat();
-        self.bytes.set(self.bytes.get() + line.len());
         let now = Timestamp::now();
-        match pending.back_mut() {
-            Some(last) if now.duration_since(last.time) < SAME_TIME => last.bytes.extend_from_slice(&line),
-            Some(_) | None => pending.push_back(TimedLines { time: now, bytes: line }),
+        let is_first = pending.is_empty();
+        if pending.back().is_none_or(|last| now.duration_since(last.time) >= SAME_TIME) {
+            pending.push_back(TimedLines { time: now, bytes: Vec::new() });
         }
-        self.arrived.notify_one();
+        if let Some(last) = pending.back_mut() {
+            last.bytes.extend_from_slice(text.as_bytes());
+            last.bytes.push(b'\n');
+        }
+        self.bytes.set(self.bytes.get() + text.len() + 1);
+        if is_first || self.bytes.get() >= MANY_BYTES {
+            self.arrived.notify_one();
+        }
     }
 
     /// Waits until the log has taken most of the lines.
@@ -57,10 +71,18 @@ impl RouterLog {
         }
     }
 
-    /// Passes the lines on to the log, for ever.
+    /// Passes the lines on to the log and never returns.
     pub(super) async fn carry(&self) {
+        let mut next = Instant::now();
         loop {
             self.arrived.notified().await;
+            while self.bytes.get() < MANY_BYTES && Instant::now() < next {
+                tokio::select! {
+                    () = sleep_until(next) => {}
+                    () = self.arrived.notified() => {}
+                }
+            }
+            next = Instant::now() + GATHERED_FOR;
             while !self.pending.borrow().is_empty() {
                 let place = self.hub.place().await;
                 if let Some(block) = self.take() {

@@ -1,20 +1,27 @@
 //! The router between real sockets: clients and dynos are threads of the test, and the test says which dynos there are.
 
+mod codes;
 mod endings;
+mod floods;
 mod forward;
 mod hold;
 mod limits;
 mod losses;
+mod memory;
 mod names;
+mod odd_answers;
+mod smuggling;
 mod tunnel;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
@@ -29,6 +36,9 @@ use crate::supervisor::tests::process_type;
 use crate::supervisor::{DynoLife, DynoRole, LifeStage, PublicState, Row, Snapshot};
 
 type Order = Box<dyn FnOnce(&Rc<Router>) + Send>;
+
+/// After this many turns of the router without progress, there will be none.
+const TURNS: usize = 2000;
 
 /// A router in a thread of its own, because the test waits for sockets.
 struct TestRouter {
@@ -108,6 +118,16 @@ impl TestRouter {
         }
     }
 
+    /// Calls `act` until it no longer gets anything done, however often the router has had a turn.
+    fn until_stuck(&self, mut act: impl FnMut() -> usize) {
+        let mut turns_without = 0;
+        while turns_without < TURNS {
+            turns_without = if act() == 0 { turns_without + 1 } else { 0 };
+            self.ask(|_| ());
+            thread::yield_now();
+        }
+    }
+
     /// Lets the clock of the router jump to its next deadline.
     fn let_time_pass(&self) {
         self.ask(|_| tokio::time::pause());
@@ -176,6 +196,11 @@ impl Drop for TestRouter {
 fn dyno(carry: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
+    serve(listener, carry);
+    port
+}
+
+fn serve(listener: TcpListener, carry: impl Fn(TcpStream) + Send + Sync + 'static) {
     let carry = Arc::new(carry);
     thread::spawn(move || {
         for socket in listener.incoming() {
@@ -183,7 +208,6 @@ fn dyno(carry: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
             thread::spawn(move || carry(socket.unwrap()));
         }
     });
-    port
 }
 
 /// The row of `web.INDEX`.
@@ -244,6 +268,27 @@ fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
             socket.write_all(answer.as_bytes()).unwrap();
         }
+    }
+}
+
+/// A port that refuses connections until its test listens.
+struct QuietPort {
+    socket: OwnedFd,
+    port: u16,
+}
+
+impl QuietPort {
+    fn new() -> Self {
+        let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        let port = getsockname::<SockaddrIn>(socket.as_raw_fd()).unwrap().port();
+        Self { socket, port }
+    }
+
+    /// `backlog`: how many connections may wait, and one more.
+    fn listen(self, backlog: i32) -> TcpListener {
+        listen(&self.socket, Backlog::new(backlog).unwrap()).unwrap();
+        self.socket.into()
     }
 }
 

@@ -3,19 +3,20 @@
 //! While nothing happens it holds no buffer, so that thousands of idle ones cost little.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::ClientConnection;
 use super::exchange::OpenExchange;
-use super::read_scratch::ReadScratch;
+use super::read_scratch::{ReadScratch, read_arrived};
 use crate::routing::HCode;
 
 /// The most bytes that are read at once. What the other end does not take is kept until it does.
@@ -63,7 +64,7 @@ impl PendingTunnel {
 }
 
 /// Carries bytes until both ends are closed, or one has failed. `first`: what each end had sent already, the client's first.
-/// `passed` learns of each piece that was written, `ended` that the dyno has closed its end.
+/// `passed` learns how many bytes were written, `ended` that the dyno has closed its end.
 async fn carry(
     (client, dyno): (&TcpStream, &TcpStream),
     first: (Vec<u8>, Vec<u8>),
@@ -71,32 +72,42 @@ async fn carry(
     passed: impl Fn(TunnelEnd, usize),
     ended: impl Fn(),
 ) {
-    let up = one_way(client, dyno, first.0, scratch, |count| passed(TunnelEnd::Client, count));
     let heard = Cell::new(Instant::now());
-    let down = one_way(dyno, client, first.1, scratch, |count| {
-        heard.set(Instant::now());
-        passed(TunnelEnd::Dyno, count);
-    });
-    let mut up = std::pin::pin!(up);
-    let mut down = std::pin::pin!(down);
-    tokio::select! {
-        // A client may close its half and wait for what the dyno still has to say.
-        sent = &mut up => if sent.is_ok() {
+    let note = |end, count| {
+        if end == TunnelEnd::Dyno {
             heard.set(Instant::now());
-            let silence = async {
+        }
+        passed(end, count);
+    };
+    let mut up = OneWay { end: TunnelEnd::Client, from: client, to: dyno, unwritten: first.0, written: 0 };
+    let mut down = OneWay { end: TunnelEnd::Dyno, from: dyno, to: client, unwritten: first.1, written: 0 };
+    let (end, result) = poll_fn(|cx| {
+        if let Poll::Ready(sent) = up.poll(cx, scratch, &note) {
+            return Poll::Ready((TunnelEnd::Client, sent));
+        }
+        down.poll(cx, scratch, &note).map(|received| (TunnelEnd::Dyno, received))
+    })
+    .await;
+    // Boxed, because most tunnels are open for long and do not need their memory.
+    match end {
+        // A client may close its half and wait for what the dyno still has to say.
+        TunnelEnd::Client if result.is_ok() => {
+            heard.set(Instant::now());
+            let silence = Box::pin(async {
                 while heard.get().elapsed() < SILENT_AFTER_CLOSE {
                     sleep_until(heard.get() + SILENT_AFTER_CLOSE).await;
                 }
-            };
+            });
             tokio::select! {
-                _ = down => {}
+                _ = poll_fn(|cx| down.poll(cx, scratch, &note)) => {}
                 () = silence => {}
             }
-        },
-        received = &mut down => {
+        }
+        TunnelEnd::Client => {}
+        TunnelEnd::Dyno => {
             ended();
-            if received.is_ok() {
-                let _ = timeout(CLOSES_WITHIN, up).await;
+            if result.is_ok() {
+                let _ = Box::pin(timeout(CLOSES_WITHIN, poll_fn(|cx| up.poll(cx, scratch, &note)))).await;
             }
         }
     }
@@ -109,42 +120,59 @@ enum TunnelEnd {
     Dyno,
 }
 
-/// Carries bytes in one direction until there are no more, and passes the end on.
-async fn one_way(
-    from: &TcpStream,
-    to: &TcpStream,
-    first: Vec<u8>,
-    scratch: &ReadScratch,
-    passed: impl Fn(usize),
-) -> io::Result<()> {
-    write_all(to, &first).await?;
-    passed(first.len());
-    drop(first);
-    let mut reads = 0;
-    loop {
-        from.readable().await?;
-        let piece = scratch.with(PIECE, |buffer| {
-            let count = from.try_read(buffer)?;
-            let bytes = buffer.get(..count).unwrap_or_default();
-            let written = if bytes.is_empty() { 0 } else { try_write(to, bytes)? };
-            io::Result::Ok((count, bytes.get(written..).unwrap_or_default().to_vec()))
-        });
-        match piece {
-            Ok((0, _)) => {
-                let _ = shutdown(to.as_raw_fd(), Shutdown::Write);
-                return Ok(());
+/// One direction. Not a chain of futures, because those of an idle tunnel would need most of its memory.
+struct OneWay<'a> {
+    end: TunnelEnd,
+    from: &'a TcpStream,
+    to: &'a TcpStream,
+    /// What was read and is still to be written.
+    unwritten: Vec<u8>,
+    /// How many bytes of that are written.
+    written: usize,
+}
+
+impl OneWay<'_> {
+    /// Carries bytes until there are no more, and passes the end on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &ReadScratch,
+        passed: &impl Fn(TunnelEnd, usize),
+    ) -> Poll<io::Result<()>> {
+        for _ in 0..READS_IN_A_ROW {
+            while let Some(rest) = self.unwritten.get(self.written..).filter(|rest| !rest.is_empty()) {
+                let count = try_write(self.to, rest)?;
+                if count == 0 {
+                    ready!(self.to.poll_write_ready(cx))?;
+                } else {
+                    passed(self.end, count);
+                    self.written += count;
+                }
             }
-            Ok((count, rest)) => {
-                write_all(to, &rest).await?;
-                passed(count);
+            (self.unwritten, self.written) = (Vec::new(), 0);
+            ready!(self.from.poll_read_ready(cx))?;
+            let piece = scratch.with(PIECE, |buffer| {
+                let count = read_arrived(self.from, buffer)?;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let written = if bytes.is_empty() { 0 } else { try_write(self.to, bytes)? };
+                io::Result::Ok((count, written, bytes.get(written..).unwrap_or_default().to_vec()))
+            });
+            match piece {
+                Ok((0, ..)) => {
+                    let _ = shutdown(self.to.as_raw_fd(), Shutdown::Write);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok((_, written, unwritten)) => {
+                    passed(self.end, written);
+                    self.unwritten = unwritten;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
         }
-        reads += 1;
-        if reads % READS_IN_A_ROW == 0 {
-            yield_now().await;
-        }
+        // Others get a turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

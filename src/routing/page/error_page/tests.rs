@@ -1,11 +1,18 @@
 use super::*;
 use crate::model::ExitStatus;
 use crate::routing::backend::tests::{row, web};
-use crate::supervisor::WhyNotUp;
+use crate::supervisor::{Quantity, WhyNotUp};
 
 fn page(code: HCode, row: Option<&Row>, lines: &[&str]) -> ErrorPage {
+    let formation = vec![Quantity { process_type: web(), quantity: 0 }];
+    page_of(&Snapshot { formation, ..Snapshot::default() }, code, row, lines)
+}
+
+fn page_of(snapshot: &Snapshot, code: HCode, row: Option<&Row>, lines: &[&str]) -> ErrorPage {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
-    ErrorPage::of_code(code, &PageFacts { process_type: &web(), row, lines: &lines, rules: &RouterRules::plain() })
+    let rules = RouterRules::plain();
+    let facts = PageFacts { process_type: &web(), row, lines: &lines, rules: &rules, snapshot, port: 4900 };
+    ErrorPage::of_code(code, &facts)
 }
 
 fn crashed() -> Row {
@@ -20,13 +27,15 @@ fn s16_5_a_page_names_the_dyno_its_state_its_lines_and_what_to_type() {
     let body = html.split_once("<body>\n").unwrap().1;
     assert_eq!(
         body,
-        "<h1>App crashed <span class=\"code\">H10</span></h1>\n\
+        "<p class=\"status\">503 H10</p>\n<h1>App crashed</h1>\n\
          <p>web.1 is not running and will not be restarted.</p>\n\
          <dl>\n<dt>Dyno</dt><dd>web.1</dd>\n<dt>State</dt><dd>crashed</dd>\n\
          <dt>Last run</dt><dd>exited with code 1</dd>\n</dl>\n\
-         <p>Its last lines:</p>\n<pre>Error: no &lt;db&gt;\nbye</pre>\n\
-         <p>What to try:</p>\n<pre>dyno why web.1\ndyno logs web.1\ndyno restart web.1</pre>\n\
-         <footer>dyno router</footer>\n</body>\n</html>\n"
+         <h2>Last lines of web.1</h2>\n\
+         <pre><span>Error: no &lt;db&gt;</span>\n<span>bye</span></pre>\n\
+         <h2>What to try</h2>\n\
+         <pre><span>dyno why web.1</span>\n<span>dyno logs web.1</span>\n<span>dyno restart web.1</span></pre>\n\
+         </body>\n</html>\n"
     );
     assert!(html.starts_with("<!doctype html>\n") && html.contains("<title>503 App crashed</title>"), "{html}");
 }
@@ -51,6 +60,7 @@ fn s16_5_each_code_says_what_happened() {
     let message = |code| page(code, Some(&up), &[]).message;
     assert_eq!(message(HCode::H12), "web.1 did not begin its answer within 30 seconds.");
     assert_eq!(message(HCode::H13), "web.1 closed the connection without an answer.");
+    assert_eq!(message(HCode::H18), "The connection to web.1 broke before its answer was complete.");
     assert_eq!(message(HCode::H20), "No `web` dyno was up within 30 seconds.");
     assert_eq!(message(HCode::H21), "web.1 does not listen on its PORT (5007).");
     assert_eq!(page(HCode::H99, None, &[]).message, "No `web` dyno accepted a connection.");
@@ -89,14 +99,45 @@ fn s16_5_the_page_is_about_the_dyno_that_explains_it_best() {
 
 #[test]
 fn s16_2_a_refused_request_is_explained() {
-    let page = ErrorPage::of_rejection(Rejection::Misdirected, &RouterRules::plain());
-    assert_eq!((page.status, page.error.as_str()), (421, "Misdirected Request"));
-    assert_eq!(page.message, "The `Host` header is not a name of this app.");
-    assert_eq!(page.commands, ["dyno start --router --hosts NAME", "http://localhost:5000"]);
-    assert_eq!(ErrorPage::of_rejection(Rejection::TwoLengths, &RouterRules::plain()).status, 400);
-    let character = ErrorPage::of_rejection(Rejection::TargetCharacter(b'<'), &RouterRules::plain());
+    let page = |rejection, host| ErrorPage::of_rejection(rejection, host, &RouterRules::plain());
+    let misdirected = page(Rejection::Misdirected, "Evil.example:5000");
+    assert_eq!((misdirected.status, misdirected.error.as_str()), (421, "Misdirected Request"));
+    assert_eq!(misdirected.message, "`evil.example` is not a name of this app unless `--hosts` allows it.");
+    assert_eq!(misdirected.commands, ["dyno start --router --hosts evil.example", "http://localhost:5000"]);
+    let html = misdirected.html();
+    assert!(
+        html.contains("<p><code>evil.example</code> is not a name of this app unless <code>--hosts</code>"),
+        "{html}"
+    );
+    assert!(html.contains("<span><a href=\"http://localhost:5000/\">http://localhost:5000</a></span></pre>"), "{html}");
+    // The target named the other host.
+    let other = page(Rejection::Misdirected, "localhost");
+    assert_eq!(other.message, "The `Host` header is not a name of this app.");
+    assert_eq!(other.commands, ["http://localhost:5000"]);
+    assert_eq!(page(Rejection::TwoLengths, "localhost").status, 400);
+    let character = page(Rejection::TargetCharacter(b'<'), "localhost");
     assert_eq!(character.message, "`<` is not allowed in a URL: write %3C.");
-    assert!(character.html().contains("<p>`&lt;` is not allowed in a URL: write %3C.</p>"));
+    assert!(character.html().contains("<p><code>&lt;</code> is not allowed in a URL: write %3C.</p>"));
+}
+
+#[test]
+fn s16_5_without_web_in_the_procfile_the_page_names_other_addresses() {
+    let [api, up] = ["api", "worker"].map(|name| ProcessType::new(name).unwrap());
+    let formation = [api, up].map(|process_type| Quantity { process_type, quantity: 1 }).into();
+    let rows = vec![row("api.1", 1, LifeStage::Up)];
+
+    let page = page_of(&Snapshot { formation, rows, ..Snapshot::default() }, HCode::H14, None, &[]);
+
+    let message = "The Procfile has no process type `web`, which gets all requests to this address.";
+    assert_eq!((page.message.as_str(), page.commands), (message, vec!["http://shop-api.localhost:4900".to_owned()]));
+}
+
+#[test]
+fn s16_5_a_dyno_that_has_crashed_meanwhile_can_be_restarted() {
+    let crashed = page(HCode::H13, Some(&crashed()), &[]);
+    assert_eq!(crashed.commands, ["dyno why web.1", "dyno logs web.1", "dyno restart web.1"]);
+    let up = page(HCode::H13, Some(&row("web.1", 7, LifeStage::Up)), &[]);
+    assert_eq!(up.commands, ["dyno logs web.1"]);
 }
 
 #[test]

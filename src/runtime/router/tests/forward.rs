@@ -150,7 +150,7 @@ fn s16_1_early_hints_come_before_the_answer() {
 }
 
 #[test]
-fn s16_1_the_router_itself_tells_a_client_to_continue() {
+fn s16_1_the_router_itself_sends_100_continue() {
     let (sender, received) = mpsc::channel();
     let port = dyno(move |mut socket| {
         sender.send(read_until(&mut socket, "\r\n\r\n")).unwrap();

@@ -1,5 +1,8 @@
 //! Requests that wait for a dyno, and stops that wait for requests (S16.3).
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::*;
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -148,7 +151,7 @@ fn s16_3_a_stop_does_not_wait_for_event_streams_and_tunnels() {
 }
 
 #[test]
-fn s16_1_a_dyno_that_refuses_is_left_out_for_a_while() {
+fn s16_3_a_dyno_that_refuses_is_left_out_for_a_while() {
     let (sender, requests) = mpsc::channel();
     let port = dyno(move |mut socket| {
         while has_next(&socket) {
@@ -180,6 +183,90 @@ fn s16_3_a_dyno_that_has_just_crashed_does_not_fail_requests() {
 
     router.publish(vec![web(1, 1, 1, LifeStage::Backoff)]);
     router.publish(vec![web(1, 2, port, LifeStage::Up)]);
+
+    read_until(&mut client, "\r\n\r\nhi");
+}
+
+/// `web.1`, which is up but has not been seen listening.
+fn silent(port: u16) -> Row {
+    let row = web(1, 1, port, LifeStage::Up);
+    Row { life: DynoLife { expected_port: None, listens: false, ..row.life }, ..row }
+}
+
+/// The paths of the requests that have dialled a dyno.
+fn dialling(router: &Router) -> Vec<String> {
+    let paths = RefCell::new(Vec::new());
+    router.exchanges.each(|exchange| {
+        let entry = exchange.entry.borrow();
+        paths.borrow_mut().extend(entry.dyno.is_some().then(|| entry.path.clone()));
+    });
+    paths.into_inner()
+}
+
+#[test]
+fn s16_3_one_request_dials_a_dyno_that_boots_and_the_others_wait_for_it() {
+    let booting = QuietPort::new();
+    let router = TestRouter::start();
+    router.publish(vec![silent(booting.port)]);
+    let mut clients: HashMap<String, TcpStream> =
+        (0..20).map(|number| (format!("/{number}"), router.connect())).collect();
+    for (path, client) in &mut clients {
+        client.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
+    }
+    router.until("all requests wait", |router| router.held.get() == 20);
+    let first = router.ask(|router| dialling(router));
+    assert_eq!(first.len(), 1, "{first:?}");
+
+    // The one that dials leaves, and another takes its turn.
+    drop(clients.remove(&first[0]).unwrap());
+    router.until("another request dials", move |router| matches!(&dialling(router)[..], [one] if *one != first[0]));
+    serve(booting.listen(128), says("hi"));
+
+    for client in clients.values_mut() {
+        read_until(client, "\r\n\r\nhi");
+    }
+}
+
+#[test]
+fn s16_3_all_that_wait_for_a_dyno_that_never_listens_get_h21() {
+    let booting = QuietPort::new();
+    let router = TestRouter::with_rules(|rules| rules.hold = Duration::from_millis(300));
+    router.publish(vec![silent(booting.port)]);
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| router.connect()).collect();
+    for client in &mut clients {
+        client.write_all(GET).unwrap();
+    }
+
+    for client in &mut clients {
+        assert!(read_until(client, "\r\n\r\n").starts_with("HTTP/1.1 503 "));
+    }
+    let lines = router.log_when(3);
+    let is_named =
+        |line: &String| line.starts_with("GET /a 503 web.1 ") && line.ends_with(" H21 Backend connection refused");
+    assert!(lines.iter().all(is_named), "{lines:?}");
+}
+
+#[test]
+fn s12_2_a_request_waits_longer_if_dyno_was_suspended() {
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, 1, LifeStage::Starting)]);
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+    router.until("the request waits", |router| router.held.get() == 1);
+
+    let (sender, passed) = mpsc::channel();
+    router.ask(|router| {
+        let (router, hold) = (Rc::clone(router), router.rules.hold);
+        tokio::task::spawn_local(async move {
+            tokio::time::pause();
+            router.postpone(10 * hold);
+            tokio::time::advance(10 * hold).await;
+            tokio::time::resume();
+            sender.send(()).unwrap();
+        });
+    });
+    passed.recv().unwrap();
+    router.publish(vec![web(1, 2, dyno(says("hi")), LifeStage::Up)]);
 
     read_until(&mut client, "\r\n\r\nhi");
 }

@@ -1,5 +1,7 @@
 //! What a client must not send, and how long it may take (S16.4, S16.6).
 
+use tokio::time::Instant;
+
 use super::super::client::ClientConnection;
 use super::*;
 
@@ -96,7 +98,7 @@ fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
 }
 
 #[test]
-fn s16_6_an_idle_client_is_closed_without_a_word() {
+fn s16_6_an_idle_connection_is_closed_without_an_answer() {
     let port = dyno(says("hi"));
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
@@ -218,4 +220,39 @@ fn s16_4_an_upload_that_stops_for_55_s_is_cut_with_h28() {
     client.read_to_string(&mut answer).unwrap();
 
     assert!(router.log_when(1)[0].ends_with(" H28 Client Connection Idle"), "{:?}", router.log());
+}
+
+#[test]
+fn s12_2_no_limit_of_the_router_counts_the_time_while_dyno_is_suspended() {
+    let (go, orders) = mpsc::channel();
+    let (came, coming) = mpsc::channel();
+    let orders = Mutex::new(orders);
+    let port = dyno(move |mut socket| {
+        while has_next(&socket) {
+            came.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+            orders.lock().unwrap().recv().unwrap();
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
+        }
+    });
+    let router = TestRouter::with_rules(|rules| rules.enforces_timeouts = true);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let (mut waiting, mut idle, mut slow) = (router.connect(), router.connect(), router.connect());
+    waiting.write_all(GET.as_bytes()).unwrap();
+    coming.recv().unwrap();
+    slow.write_all(b"GET /slow HTTP/1.1\r\n").unwrap();
+    router
+        .until("all are known", |router| router.clients.len() == 3 && router.clients.any(ClientConnection::is_in_head));
+
+    router.ask(|router| {
+        let pause = Duration::from_secs(3600);
+        router.postpone(pause);
+        router.review(Instant::now() + pause);
+    });
+
+    slow.write_all(b"Host: localhost\r\n\r\n").unwrap();
+    idle.write_all(GET.as_bytes()).unwrap();
+    (0..3).for_each(|_| go.send(()).unwrap());
+    for mut client in [waiting, idle, slow] {
+        assert!(read_until(&mut client, "\r\n\r\nhi").starts_with("HTTP/1.1 200 OK\r\n"));
+    }
 }

@@ -135,7 +135,7 @@ fn s16_5_without_dynos_the_answer_is_h10_or_h14() {
 }
 
 #[test]
-fn s16_5_a_client_that_leaves_is_h27_and_the_dyno_learns_it() {
+fn s16_5_a_client_that_disconnects_is_h27_and_the_dyno_sees_it() {
     let (sender, ended) = mpsc::channel();
     let port = dyno(move |mut socket| {
         read_until(&mut socket, "\r\n\r\n");
