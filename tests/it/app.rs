@@ -3,7 +3,6 @@
 //! A call inherits only `PATH` from the environment of the test; otherwise `dyno` sees only what the call sets.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, RwLock};
+use std::{env, fs};
 
 use crate::harness::{Capture, Ended, Finished, Running, happens, note, until};
 use crate::process_table;
@@ -159,6 +159,9 @@ pub(crate) fn fork(command: &mut Command) -> Child {
     command.spawn().unwrap()
 }
 
+/// How the names of the variables begin with which cargo describes a package to its tests.
+const PACKAGE: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+
 /// The path of a program in `examples`. Builds it first, because `cargo test --test it` does not build the examples.
 pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
@@ -168,6 +171,13 @@ pub(crate) fn example(name: &str) -> PathBuf {
         build.args(["build", "--quiet", "--locked", "--examples", "--target-dir"]).arg(folder.parent().unwrap());
         if folder.ends_with("release") {
             build.arg("--release");
+        }
+        // What cargo tells this test about its package. `ring` is built again, and with it what depends on it, whenever these
+        // variables change: now, and once more by the next `cargo test`.
+        let of_package =
+            |name: &OsString| name.to_str().is_some_and(|name| PACKAGE.iter().any(|of| name.starts_with(of)));
+        for name in env::vars_os().map(|(name, _)| name).filter(of_package) {
+            build.env_remove(name);
         }
         build.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         assert!(fork(&mut build).wait().unwrap().success(), "the examples cannot be built");
