@@ -65,6 +65,7 @@ fn refused(failure: &ExportFailure) -> Error {
     let status = match failure {
         ExportFailure::Missing { .. } => Status::Usage,
         ExportFailure::Variable { .. }
+        | ExportFailure::App { .. }
         | ExportFailure::Type { .. }
         | ExportFailure::Command { .. }
         | ExportFailure::Path { .. } => Status::Config,

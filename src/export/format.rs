@@ -8,17 +8,29 @@ pub enum ExportFormat {
     /// Units for systemd.
     #[default]
     Systemd,
+    /// A file of programs for supervisord.
+    Supervisord,
+    /// Service directories for runit.
+    Runit,
+    /// Service directories for s6.
+    S6,
+    /// Property lists for launchd.
+    Launchd,
 }
 
 impl ExportFormat {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 1] = [Self::Systemd];
+    pub const ALL: [Self; 5] = [Self::Systemd, Self::Supervisord, Self::Runit, Self::S6, Self::Launchd];
 
     /// What a user types.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
+            Self::Supervisord => "supervisord",
+            Self::Runit => "runit",
+            Self::S6 => "s6",
+            Self::Launchd => "launchd",
         }
     }
 
@@ -32,7 +44,7 @@ impl ExportFormat {
     #[must_use]
     pub fn is_of_containers(self) -> bool {
         match self {
-            Self::Systemd => false,
+            Self::Systemd | Self::Supervisord | Self::Runit | Self::S6 | Self::Launchd => false,
         }
     }
 }

@@ -16,6 +16,8 @@ const WITHIN: usize = 1024;
 pub enum CommentStyle {
     /// `# text`. After the first line if that begins with `#!`.
     Hash,
+    /// `# text`, always after the first line: the engine reads that line alone.
+    HashBelow,
     /// `; text`.
     Semicolon,
     /// `<!-- text -->`, after the declaration.
@@ -46,6 +48,7 @@ impl Marker {
         let words = format!("{BEGIN}{}` for {}{CHECKSUM}{:08x}", self.format, self.app, crc32fast::hash(text));
         let (line, at) = match style {
             CommentStyle::Hash => (format!("# {words}\n"), end_of_line(text, b"#!")),
+            CommentStyle::HashBelow => (format!("# {words}\n"), end_of_line(text, b"")),
             CommentStyle::Semicolon => (format!("; {words}\n"), 0),
             // Two hyphens may not occur in a comment.
             CommentStyle::Xml => (format!("<!-- {} -->\n", words.replace("--", "- -")), end_of_line(text, b"<?xml")),
@@ -95,6 +98,7 @@ mod tests {
             (CommentStyle::Hash, "a=b\n"),
             (CommentStyle::Hash, "#!/bin/sh\nexec x\n"),
             (CommentStyle::Hash, ""),
+            (CommentStyle::HashBelow, "3\n"),
             (CommentStyle::Semicolon, "[a]\nb=c\n"),
             (CommentStyle::Xml, "<?xml version=\"1.0\"?>\n<a/>\n"),
             (CommentStyle::Json, "{\n  \"a\": 1\n}\n"),

@@ -9,8 +9,16 @@ mod exported_app;
 mod failure;
 mod file;
 mod format;
+mod launchd;
 mod marker;
+mod run_script;
+mod runit;
+mod s6;
+mod service_directory;
+mod sh_text;
+mod supervisord;
 mod systemd;
+mod waiting;
 
 pub use changes::{ExportChanges, ExportObstacle, FoundFile, changes};
 pub use exported_app::{
@@ -28,5 +36,9 @@ pub use marker::{CommentStyle, Marker};
 pub fn export(format: ExportFormat, app: &ExportedApp) -> Result<Exported, ExportFailure> {
     match format {
         ExportFormat::Systemd => systemd::files(app),
+        ExportFormat::Supervisord => supervisord::files(app),
+        ExportFormat::Runit => runit::files(app),
+        ExportFormat::S6 => s6::files(app),
+        ExportFormat::Launchd => launchd::files(app),
     }
 }

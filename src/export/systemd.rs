@@ -7,12 +7,12 @@ mod quoting;
 use std::fmt::Write as _;
 
 use self::quoting::{assignment, env_line, path, word};
+use super::run_script::order_notes;
+use super::waiting::wait_until_ready;
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedType,
     ExportedVariable, Marker, RestartRule,
 };
-use crate::app::Until;
-use crate::model::{HttpCheck, Readiness};
 
 const NAME: &str = "systemd";
 
@@ -86,9 +86,7 @@ fn notes(app: &ExportedApp) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if runs().flat_map(|exported| &exported.after).any(|one| one.until == Until::Done) {
-        notes.push("systemd starts a type that waits for another one to be done as soon as that one runs".to_owned());
-    }
+    notes.extend(order_notes(NAME, app));
     if app.options.without_values {
         let file = env_file(app);
         notes.push(format!("the values of config vars are left out: copy {file}.example to {file} and fill it in"));
@@ -96,7 +94,7 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     notes
 }
 
-fn stops_all(exported: &ExportedType) -> bool {
+pub(super) fn stops_all(exported: &ExportedType) -> bool {
     exported.stops_all || exported.command.shell_leads
 }
 
@@ -207,34 +205,4 @@ fn program(
         let _ = write!(text, "StandardOutput=append:{file}\nStandardError=append:{file}\n");
     }
     Ok(text)
-}
-
-/// A loop of bash that ends when the dyno is ready. None: it is ready as soon as its program runs.
-fn wait_until_ready(app: &ExportedApp, exported: &ExportedType, port: u16) -> Option<String> {
-    let is_awaited =
-        app.types.iter().flat_map(|other| &other.after).any(|one| one.process_type == exported.process_type);
-    let awaited_port = app.types.iter().flat_map(|other| &other.after).find_map(|one| match one.until {
-        Until::ListensOn(port) if one.process_type == exported.process_type => Some(port),
-        Until::ListensOn(_) | Until::Listens | Until::Done | Until::Started => None,
-    });
-    match &exported.readiness {
-        Readiness::Answers { check, .. } => Some(until_answers(port, check)),
-        Readiness::Listens { .. } => Some(until_listens(awaited_port.unwrap_or(port))),
-        Readiness::Runs if is_awaited && exported.listens => Some(until_listens(awaited_port.unwrap_or(port))),
-        Readiness::Runs => awaited_port.map(until_listens),
-    }
-}
-
-fn until_listens(port: u16) -> String {
-    format!("until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do sleep 0.1; done")
-}
-
-fn until_answers(port: u16, check: &HttpCheck) -> String {
-    let (first, last) = check.statuses();
-    format!(
-        "until (exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET %s HTTP/1.0\\r\\nHost: 127.0.0.1:{port}\\r\\n\\r\\n' \
-         {} >&3 && read -r _ status _ <&3 && [ \"$status\" -ge {first} ] && [ \"$status\" -le {last} ]) 2>/dev/null; do \
-         sleep 0.1; done",
-        String::from_utf8_lossy(&crate::app::quote_word(check.path().as_bytes()))
-    )
 }

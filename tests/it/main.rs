@@ -108,6 +108,12 @@ mod real_apps_databases;
 #[cfg(feature = "real-apps")]
 mod real_apps_editors;
 #[cfg(feature = "real-apps")]
+mod real_apps_export_engines;
+#[cfg(feature = "real-apps")]
+mod real_apps_export_hosts;
+#[cfg(feature = "real-apps")]
+mod real_apps_export_probe;
+#[cfg(feature = "real-apps")]
 mod real_apps_formation;
 #[cfg(feature = "real-apps")]
 mod real_apps_heroku;

@@ -1,0 +1,145 @@
+//! Service directories for runit: one for each dyno, and one for the release command.
+//!
+//! The names are those of foreman: `APP-web-1/run`, `APP-web-1/log/run`. runsv itself sends SIGTERM to one process and waits for
+//! ever, so `control/t` does what `dyno` does: the right signal, to the right processes, and SIGKILL after the grace period.
+
+use super::run_script::{keep_open, order_notes, wait};
+use super::service_directory::{
+    DirectoryEngine, fifo, find_programs, finish, finish_release, head, log, record, script, set_variables, values,
+};
+use super::sh_text::{ShText, check_name, missing_values, release_service, service, signal_name};
+use super::systemd::stops_all;
+use super::waiting::is_ready;
+use super::{
+    ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedDyno, ExportedType, Marker,
+};
+
+const ENGINE: DirectoryEngine = DirectoryEngine {
+    name: "runit",
+    ended_by_signal: "-1",
+    stay_down: "exec sv down .",
+    is_stopped: "[ -e supervise/stopped ] || grep -q want supervise/stat",
+    logger: "svlogd -tt",
+};
+
+/// How long `sv` waits for a dyno to stop.
+const SV_SECONDS: u64 = 7;
+
+/// The files for an app.
+pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
+    check_name(ENGINE.name, app)?;
+    let marker = Marker::new(ExportFormat::Runit, &app.name);
+    let notes = notes(app);
+    let mut files: Vec<ExportFile> = values(&ENGINE, app, &marker)?.into_iter().collect();
+    if let Some(command) = &app.release {
+        let service = release_service(app);
+        files.push(script(&marker, &service, "run", run_release(app, command, &notes)?));
+        files.push(script(&marker, &service, "finish", finish_release(&ENGINE, app)));
+        files.push(script(&marker, &service, "control/t", control(app, "TERM", true)));
+        files.push(script(&marker, &service, "log/run", log(&ENGINE, app, "release")));
+    }
+    for exported in &app.types {
+        let signal = signal_name(exported.stop_signal);
+        for dyno in &exported.dynos {
+            let service = service(app, &dyno.name);
+            files.push(script(&marker, &service, "run", run(app, exported, dyno, &notes)?));
+            files.push(script(&marker, &service, "finish", finish(&ENGINE, app, exported, &dyno.name)));
+            files.push(script(&marker, &service, "control/t", control(app, &signal, stops_all(exported))));
+            if let Some(test) = is_ready(exported, dyno.port) {
+                let mut text = ShText::executable();
+                text.comment("`sv check` and `sv start` ask this whether the dyno is ready.");
+                text.command("exec /bin/bash -c ", &[test], "");
+                files.push(script(&marker, &service, "check", text));
+            }
+            files.push(script(&marker, &service, "log/run", log(&ENGINE, app, &dyno.name.to_string())));
+        }
+    }
+    Ok(Exported { files, notes })
+}
+
+/// What runit cannot keep.
+fn notes(app: &ExportedApp) -> Vec<String> {
+    let mut notes = order_notes(ENGINE.name, app);
+    let seconds = app.grace.as_millis().div_ceil(1000) + 1;
+    if seconds > SV_SECONDS.into() {
+        notes.push(format!("`sv stop` reports a failure after {SV_SECONDS} s: type `sv -w {seconds} stop`"));
+    }
+    notes.extend(missing_values(app));
+    notes
+}
+
+/// A script that runs as the leader of a session.
+fn begun(app: &ExportedApp, name: &str, command: &ExportedCommand, notes: &[String]) -> ShText {
+    let mut text = head(app, name, command);
+    for note in notes {
+        text.comment(note);
+    }
+    text.comment("A session of its own, so that all its processes can be stopped together.");
+    text.line("[ \"$1\" = leader ] || exec chpst -P ./run leader");
+    text.line("rm -f supervise/stopped");
+    record(&mut text);
+    text
+}
+
+fn run(
+    app: &ExportedApp,
+    exported: &ExportedType,
+    dyno: &ExportedDyno,
+    notes: &[String],
+) -> Result<ShText, ExportFailure> {
+    let mut text = begun(app, &dyno.name.to_string(), &exported.command, notes);
+    wait(&mut text, app, exported, &fifo(app));
+    if app.release.is_some() || !exported.after.is_empty() {
+        record(&mut text);
+    }
+    if app.options.user.is_some() {
+        find_programs(&mut text, &["chpst"]);
+    }
+    set_variables(&ENGINE, &mut text, app, &app.own_variables(dyno))?;
+    execute(&mut text, app, &exported.command, "exec ", "");
+    Ok(text)
+}
+
+/// Goes to the directory of the app, and runs the command there.
+fn execute(text: &mut ShText, app: &ExportedApp, command: &ExportedCommand, before: &str, after: &str) {
+    text.command("cd ", &[app.directory.as_os_str().as_encoded_bytes()], " || exit 1");
+    let mut before = before.to_owned();
+    if let Some(user) = &app.options.user {
+        before.push_str("\"$chpst\" -u ");
+        before.push_str(&String::from_utf8_lossy(&crate::app::quote_word(user.as_bytes())));
+        before.push(' ');
+    }
+    text.command(&before, &[command.shell.as_bytes(), b"-c", &command.line], after);
+}
+
+fn run_release(app: &ExportedApp, command: &ExportedCommand, notes: &[String]) -> Result<ShText, ExportFailure> {
+    let mut text = begun(app, "release", command, notes);
+    if app.options.user.is_some() {
+        find_programs(&mut text, &["chpst"]);
+    }
+    text.line("(");
+    set_variables(&ENGINE, &mut text, app, &app.release_variables())?;
+    execute(&mut text, app, command, "exec ", "");
+    text.line(") || exit");
+    keep_open(&mut text, &fifo(app));
+    Ok(text)
+}
+
+/// What is done instead of a SIGTERM.
+fn control(app: &ExportedApp, signal: &str, stops_all: bool) -> ShText {
+    let mut text = ShText::executable();
+    let whom = if stops_all { "all its processes" } else { "its first process" };
+    let grace = app.grace.as_secs_f64();
+    text.comment(&format!(
+        "Runs when the dyno is to stop: SIG{signal} to {whom}, and SIGKILL to what is left after {grace} s."
+    ));
+    text.line("group=$(cat supervise/pid)\n[ \"$group\" ] || exit 1\n: >supervise/stopped");
+    if stops_all {
+        text.line(format!("kill -s {signal} -- \"-$group\" || kill -s {signal} \"$group\""));
+    } else {
+        text.line(format!("kill -s {signal} \"$group\""));
+    }
+    text.line(format!("(\n    sleep {grace}"));
+    text.line("    [ \"$(cat supervise/pid)\" = \"$group\" ] && kill -s KILL -- \"-$group\"\n) >/dev/null 2>&1 &");
+    text
+}

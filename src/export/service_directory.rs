@@ -1,0 +1,178 @@
+//! What the service directories of runit and s6 have in common: scripts that run in the directory, as the user of the engine.
+//!
+//! `supervise/` is the engine's own directory. The scripts keep two files there: `last-run` has the process group of the dyno and
+//! the second in which it began, and `restarts` the next pause and the number of restarts in a row.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::sh_text::{ShText, env_file, exports, release_service};
+use super::{
+    CommentStyle, ExportFailure, ExportFile, ExportedApp, ExportedCommand, ExportedType, ExportedVariable, Marker,
+    RestartRule,
+};
+use crate::model::DynoName;
+
+/// What distinguishes the two engines.
+pub(super) struct DirectoryEngine {
+    /// The name of the format.
+    pub name: &'static str,
+    /// The first argument of `finish` if a signal ended the dyno.
+    pub ended_by_signal: &'static str,
+    /// What `finish` does so that the dyno is not started again.
+    pub stay_down: &'static str,
+    /// A test of `sh`: somebody has asked for a stop.
+    pub is_stopped: &'static str,
+    /// The last line of the script of the log, before the directory.
+    pub logger: &'static str,
+}
+
+/// The file with the values of the config vars.
+pub(super) fn values(
+    engine: &DirectoryEngine,
+    app: &ExportedApp,
+    marker: &Marker,
+) -> Result<Option<ExportFile>, ExportFailure> {
+    if app.options.without_values {
+        return Ok(None);
+    }
+    let text = exports(engine.name, &app.config_vars)?;
+    Ok(Some(ExportFile::new(env_file(app), marker, CommentStyle::Hash, text).secret()))
+}
+
+/// An executable file of a service.
+pub(super) fn script(marker: &Marker, service: &str, name: &str, text: ShText) -> ExportFile {
+    ExportFile::new(format!("{service}/{name}"), marker, CommentStyle::Hash, text.into_bytes()).executable()
+}
+
+/// The script of the log of a dyno. `dyno`: its name in the directory of logs.
+pub(super) fn log(engine: &DirectoryEngine, app: &ExportedApp, dyno: &str) -> ShText {
+    let directory =
+        app.options.log_dir.as_deref().map_or_else(|| Path::new("./main").to_owned(), |logs| logs.join(dyno));
+    let directory = directory.as_os_str().as_encoded_bytes();
+    let mut text = ShText::executable();
+    text.comment(&format!(
+        "Writes the log of {dyno} to the file `current` in a directory, and keeps older ones there."
+    ));
+    text.command("mkdir -p ", &[directory], " || exit 1");
+    text.command(&format!("exec {} ", engine.logger), &[directory], "");
+    text
+}
+
+/// The first lines of a script that runs a command.
+pub(super) fn head(app: &ExportedApp, name: &str, command: &ExportedCommand) -> ShText {
+    let mut text = ShText::executable();
+    text.comment(&format!("{name} of {}: {}", app.name, command.shown));
+    text.line("exec 2>&1");
+    text
+}
+
+/// Notes which processes belong to the dyno, and when it began. They must have a process group of their own.
+pub(super) fn record(text: &mut ShText) {
+    text.line("echo \"$$ $(date +%s)\" >supervise/last-run");
+}
+
+/// Finds these programs before the variables of the app are set.
+pub(super) fn find_programs(text: &mut ShText, programs: &[&str]) {
+    for program in programs {
+        text.line(format!("{}=$(command -v {program}) || exit 1", program.replace('-', "_")));
+    }
+}
+
+/// Sets the variables of a dyno, and those of the app's user.
+pub(super) fn set_variables(
+    engine: &DirectoryEngine,
+    text: &mut ShText,
+    app: &ExportedApp,
+    variables: &[ExportedVariable],
+) -> Result<(), ExportFailure> {
+    if let Some(user) = &app.options.user {
+        text.line(home_of(user));
+    }
+    text.line(format!(". ../{} || exit 1", env_file(app)));
+    for line in exports(engine.name, variables)?.split_inclusive(|byte| *byte == b'\n') {
+        text.line(line.strip_suffix(b"\n").unwrap_or(line));
+    }
+    Ok(())
+}
+
+/// Sets what a login of this user would set, unless the app sets it.
+pub(super) fn home_of(user: &str) -> String {
+    let name = String::from_utf8_lossy(&crate::app::quote_word(user.as_bytes())).into_owned();
+    let is_plain = user.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let home = if is_plain { format!("HOME=~{user} ") } else { String::new() };
+    format!("export {home}USER={name} LOGNAME={name}")
+}
+
+/// The fifo at which the release command and the dynos meet.
+pub(super) fn fifo(app: &ExportedApp) -> String {
+    format!("../{}/succeeded", release_service(app))
+}
+
+/// What happens after the release command has ended.
+pub(super) fn finish_release(engine: &DirectoryEngine, app: &ExportedApp) -> ShText {
+    let mut text = ShText::executable();
+    text.comment("Runs when the release command has failed, or was stopped.");
+    stop_rest(&mut text, app.grace);
+    text.line(format!("[ \"$1\" = {} ] && exit", engine.ended_by_signal));
+    text.line("echo \"the release command failed with status $1, so no dyno starts\"");
+    text.line(engine.stay_down);
+    text
+}
+
+/// What happens after a dyno has ended.
+pub(super) fn finish(engine: &DirectoryEngine, app: &ExportedApp, exported: &ExportedType, dyno: &DynoName) -> ShText {
+    let rules = app.restarts;
+    let mut text = ShText::executable();
+    text.comment(&format!("Runs when {dyno} has ended: stops what is left of it, and decides when it starts again."));
+    stop_rest(&mut text, app.grace);
+    text.line(format!("is_stopped() {{ {}; }}", engine.is_stopped));
+    text.line("if is_stopped; then\n    rm -f supervise/restarts\n    exit\nfi");
+    match exported.restart {
+        RestartRule::Always => {}
+        RestartRule::OnFailure => {
+            text.comment("It may end with status 0.");
+            text.line(format!("[ \"$1\" = 0 ] && {}", engine.stay_down));
+        }
+        RestartRule::Never => {
+            text.comment("It may end with any status.");
+            text.line(engine.stay_down);
+            return text;
+        }
+    }
+    let (base, cap) = (rules.base.as_secs().max(1), rules.cap.as_secs());
+    let healthy = rules.min_healthy.as_secs();
+    text.comment(&format!(
+        "It starts again at once, then after {base} s, and then twice as long each time, up to {cap} s. The count begins again \
+         after {healthy} s."
+    ));
+    text.line("pause=0 restarts=0");
+    text.line("[ -e supervise/restarts ] && read -r pause restarts <supervise/restarts");
+    text.line(format!(
+        "up=$(($(date +%s) - began))\nif [ \"$up\" -ge {healthy} ] && [ \"$up\" -ge \"$pause\" ]; then\n    pause=0 restarts=0\nfi"
+    ));
+    if let Some(most) = rules.max_restarts {
+        text.line(format!(
+            "if [ \"$restarts\" -ge {most} ]; then\n    echo \"{dyno} stays down after $restarts restarts\"\n    rm -f \
+             supervise/restarts\n    {}\nfi",
+            engine.stay_down
+        ));
+    }
+    text.line(format!(
+        "next=$((pause * 2))\n[ \"$next\" -gt 0 ] || next={base}\n[ \"$next\" -le {cap} ] || next={cap}\n\
+         echo \"$next $((restarts + 1))\" >supervise/restarts"
+    ));
+    text.line("while [ \"$pause\" -gt 0 ] && ! is_stopped; do\n    sleep 1\n    pause=$((pause - 1))\ndone");
+    text
+}
+
+/// Stops the processes that a dyno has left.
+fn stop_rest(text: &mut ShText, grace: Duration) {
+    let tenths = grace.as_millis().div_ceil(100);
+    text.line("read -r group began <supervise/last-run || exit 0");
+    text.line(format!(
+        "if kill -s TERM -- \"-$group\" 2>/dev/null; then\n    left={tenths}\n    while [ \"$left\" -gt 0 ] && kill -s 0 -- \
+         \"-$group\" 2>/dev/null; do\n        sleep 0.1\n        left=$((left - 1))\n    done\n    kill -s KILL -- \"-$group\" \
+         2>/dev/null\nfi"
+    ));
+}
