@@ -15,6 +15,16 @@ pub enum ExportFailure {
         /// Why, such as `its value is not UTF-8`.
         reason: &'static str,
     },
+    /// The name of the app.
+    #[error("{format} cannot have the app name `{app}`: {reason}")]
+    App {
+        /// The name of the format.
+        format: &'static str,
+        /// The name of the app.
+        app: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The name of a process type.
     #[error("{format} cannot have the process type `{process_type}`: {reason}")]
     Type {
@@ -45,6 +55,18 @@ pub enum ExportFailure {
         /// Why.
         reason: &'static str,
     },
+    /// The value of an option.
+    #[error("{format} cannot have `{option} {value}`: {reason}")]
+    Option {
+        /// The name of the format.
+        format: &'static str,
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// An option is missing.
     #[error("{format} needs {what}")]
     Missing {
@@ -65,9 +87,11 @@ impl ExportFailure {
             Self::Variable { key, .. } => {
                 format!("change `{key}`, or write only the names of config vars with `--no-values`")
             }
+            Self::App { .. } => "choose another name with `--app`".to_owned(),
             Self::Type { process_type, .. } => format!("rename `{process_type}` in the Procfile"),
             Self::Command { .. } => "put the command into a script, and name the script in the Procfile".to_owned(),
             Self::Path { .. } => "move the app to a directory with a simpler name".to_owned(),
+            Self::Option { option, .. } => format!("change `{option}`, or leave it out"),
             Self::Missing { option, .. } => format!("add `{option}`"),
         }
     }

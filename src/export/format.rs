@@ -7,17 +7,29 @@ use std::fmt;
 pub enum ExportFormat {
     /// Units for systemd.
     Systemd,
+    /// Services for Docker Compose.
+    Compose,
+    /// Objects for Kubernetes.
+    Kubernetes,
+    /// Commands and an `app.json` for Dokku.
+    Dokku,
+    /// Sites for the web server Caddy, which runs nothing itself.
+    Caddy,
 }
 
 impl ExportFormat {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 1] = [Self::Systemd];
+    pub const ALL: [Self; 5] = [Self::Systemd, Self::Compose, Self::Kubernetes, Self::Dokku, Self::Caddy];
 
     /// What a user types.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Systemd => "systemd",
+            Self::Compose => "compose",
+            Self::Kubernetes => "kubernetes",
+            Self::Dokku => "dokku",
+            Self::Caddy => "caddy",
         }
     }
 
@@ -31,7 +43,8 @@ impl ExportFormat {
     #[must_use]
     pub fn is_of_containers(self) -> bool {
         match self {
-            Self::Systemd => false,
+            Self::Systemd | Self::Caddy => false,
+            Self::Compose | Self::Kubernetes | Self::Dokku => true,
         }
     }
 }

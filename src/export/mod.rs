@@ -4,13 +4,19 @@
 //! is a note, which is shown once and stands in the files as a comment. Not here: reading the app (`project`), and writing the
 //! files (`commands::export`).
 
+mod caddy;
 mod changes;
+mod compose;
+mod containers;
+mod dokku;
 mod exported_app;
 mod failure;
 mod file;
 mod format;
+mod kubernetes;
 mod marker;
 mod systemd;
+mod yaml;
 
 pub use changes::{ExportChanges, ExportObstacle, FoundFile, changes};
 pub use exported_app::{
@@ -28,5 +34,9 @@ pub use marker::{CommentStyle, Marker};
 pub fn export(format: ExportFormat, app: &ExportedApp) -> Result<Exported, ExportFailure> {
     match format {
         ExportFormat::Systemd => systemd::files(app),
+        ExportFormat::Compose => compose::files(app),
+        ExportFormat::Kubernetes => kubernetes::files(app),
+        ExportFormat::Dokku => dokku::files(app),
+        ExportFormat::Caddy => caddy::files(app),
     }
 }

@@ -54,6 +54,12 @@ impl ProcessType {
         self.as_str() == "release"
     }
 
+    /// The release phase.
+    #[must_use]
+    pub fn release() -> Self {
+        Self("release".into())
+    }
+
     /// The process type of one-off dynos.
     #[must_use]
     pub fn one_off() -> Self {

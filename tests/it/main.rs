@@ -46,6 +46,7 @@ mod drop_in;
 mod env_values;
 mod every_state;
 mod explain;
+mod export_containers;
 mod file_messages;
 mod first_hour_cli;
 mod first_hour_files;
@@ -104,6 +105,8 @@ mod real_apps_daemons;
 mod real_apps_databases;
 #[cfg(feature = "real-apps")]
 mod real_apps_editors;
+#[cfg(feature = "real-apps")]
+mod real_apps_export_containers;
 #[cfg(feature = "real-apps")]
 mod real_apps_formation;
 #[cfg(feature = "real-apps")]
