@@ -1,5 +1,7 @@
 //! A Caddyfile with a site for `web`, and one for each other type that listens. Caddy runs nothing of the app itself.
 
+use std::fmt::Write as _;
+
 use super::containers::{awaited_port, comment, has_default_statuses, host, is_label, listed, note_lines, running};
 use super::{CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedType, Marker};
 use crate::model::{HttpCheck, ProcessType, Readiness};
@@ -68,11 +70,11 @@ fn site_name(app: &ExportedApp, process_type: &ProcessType) -> Result<String, Ex
 fn site(app: &ExportedApp, exported: &ExportedType) -> Result<String, ExportFailure> {
     let dynos: Vec<String> = exported.dynos.iter().map(|dyno| format!("127.0.0.1:{}", dyno.port)).collect();
     let mut text = comment(&exported.command.shown);
-    text.push_str(&format!("{} {{\n\treverse_proxy {} {{\n", site_name(app, &exported.process_type)?, dynos.join(" ")));
+    let _ = write!(text, "{} {{\n\treverse_proxy {} {{\n", site_name(app, &exported.process_type)?, dynos.join(" "));
     if let (Readiness::Answers { check, .. }, Some(_)) = (&exported.readiness, awaited_port(app, exported)) {
-        text.push_str(&format!("\t\thealth_uri {}\n", encoded(check.path())));
+        let _ = writeln!(text, "\t\thealth_uri {}", encoded(check.path()));
         if let Some(status) = health_status(check).filter(|status| !status.is_empty()) {
-            text.push_str(&format!("\t\thealth_status {status}\n"));
+            let _ = writeln!(text, "\t\thealth_status {status}");
         }
         text.push_str("\t\thealth_interval 5s\n\t\thealth_timeout 5s\n");
     }

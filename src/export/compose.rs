@@ -130,7 +130,7 @@ fn release(app: &ExportedApp, command: &ExportedCommand) -> Result<YamlMap, Expo
     Ok(YamlMap::new()
         .comment(&command.shown)
         .merged("app")
-        .with("command", literals(arguments(NAME, (&ProcessType::release(), command), SIGTERM)?))
+        .with("command", literals(&arguments(NAME, (&ProcessType::release(), command), SIGTERM)?))
         .with("environment", environment("release.1", None, command.shell_leads))
         .with("stop_grace_period", duration(app.grace.as_millis()))
         .with("restart", "no"))
@@ -143,7 +143,7 @@ fn service(app: &ExportedApp, exported: &ExportedType) -> Result<YamlMap, Export
     let mut service = YamlMap::new()
         .comment(&exported.command.shown)
         .merged("app")
-        .with("command", literals(arguments(NAME, (process_type, &exported.command), exported.stop_signal)?))
+        .with("command", literals(&arguments(NAME, (process_type, &exported.command), exported.stop_signal)?))
         .with("environment", environment(&dyno, Some(exported.port), stops_all(exported)))
         .with("deploy", YamlMap::new().with("replicas", quantity));
     if process_type.as_str() == ProcessType::WEB {
@@ -216,7 +216,7 @@ fn health_check(app: &ExportedApp, exported: &ExportedType) -> Option<YamlMap> {
     };
     Some(
         YamlMap::new()
-            .with("test", literals(test))
+            .with("test", literals(&test))
             .with("interval", duration(u128::from(CHECK_SECONDS) * 1000))
             .with("timeout", "5s")
             .with("start_period", duration(u128::from(super::containers::BOOT_SECONDS) * 1000))
@@ -264,7 +264,7 @@ fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-fn literals(words: Vec<String>) -> Yaml {
+fn literals(words: &[String]) -> Yaml {
     words.iter().map(|word| literal(word)).collect::<Vec<_>>().into()
 }
 

@@ -1,5 +1,7 @@
 //! What the engines that run containers have in common.
 
+use std::fmt::Write as _;
+
 use super::{ExportFailure, ExportedApp, ExportedCommand, ExportedType, ExportedVariable, RestartRule};
 use crate::app::Until;
 use crate::model::{HttpCheck, ProcessType, Readiness};
@@ -174,13 +176,13 @@ pub(super) fn comment(text: &str) -> String {
     let mut lines = String::new();
     for paragraph in text.lines() {
         if paragraph.starts_with(' ') {
-            lines.push_str(&format!("# {paragraph}\n"));
+            let _ = writeln!(lines, "# {paragraph}");
             continue;
         }
         let mut line = String::new();
         for word in paragraph.split(' ') {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-                lines.push_str(&format!("# {line}\n"));
+                let _ = writeln!(lines, "# {line}");
                 // The next lines of a list item are below its text.
                 line = if paragraph.starts_with("- ") { " ".to_owned() } else { String::new() };
             }

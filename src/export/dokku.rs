@@ -2,6 +2,8 @@
 //!
 //! The values of config vars are in `APP.env`, each in base64. The script reads them from there.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -204,12 +206,13 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
         note_lines(notes)
     );
     if has_values(app) {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n# The config vars, in base64: no value has to be quoted, and none is in the history of a shell.\n\
              grep -v '^#' {} | xargs -s {} dokku config:set --no-restart --encoded {name}\n",
             env_file(app),
             LONGEST_PAIR + 200
-        ));
+        );
     }
     let shared = app.shared_variables.iter().map(|variable| {
         let pair = [variable.key.as_bytes(), b"=", variable.value.reveal()].concat();
@@ -217,7 +220,7 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
     });
     let shared: Vec<String> = shared.collect();
     if !shared.is_empty() {
-        text.push_str(&format!("dokku config:set --no-restart {name} {}\n", shared.join(" ")));
+        let _ = writeln!(text, "dokku config:set --no-restart {name} {}", shared.join(" "));
     }
     let rule = match (rules(app).as_slice(), app.restarts.max_restarts) {
         ([RestartRule::OnFailure], None) => "on-failure".to_owned(),
@@ -226,9 +229,8 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
         _ => "unless-stopped".to_owned(),
     };
     let grace = app.grace.as_secs() + u64::from(app.grace.subsec_nanos() > 0);
-    text.push_str(&format!(
-        "\ndokku ps:set {name} restart-policy {rule}\ndokku ps:set {name} stop-timeout-seconds {grace}\n"
-    ));
+    let _ =
+        write!(text, "\ndokku ps:set {name} restart-policy {rule}\ndokku ps:set {name} stop-timeout-seconds {grace}\n");
     if stop_signal(app) != SIGTERM {
         text.push_str(&docker_option(name, &format!("--stop-signal={}", signal_name(stop_signal(app)))));
     }
@@ -237,7 +239,7 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
         text.push_str(&docker_option(name, "--env=TINI_KILL_PROCESS_GROUP=1"));
     }
     if app.options.host.is_some() {
-        text.push_str(&format!("dokku domains:set {name} {}\n", host(NAME, app)?));
+        let _ = writeln!(text, "dokku domains:set {name} {}", host(NAME, app)?);
     }
     text.push_str(&deploy(app));
     Ok(text)

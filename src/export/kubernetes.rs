@@ -1,7 +1,7 @@
 //! Objects for Kubernetes: a Deployment for each process type, a Job for the release command, a Service for each type that
 //! listens and an Ingress for `web`.
 //!
-//! What is not secret is in a ConfigMap, the values of config vars are in a Secret. `kustomization.yaml` names all objects but
+//! What is not secret is in a `ConfigMap`, the values of config vars are in a Secret. `kustomization.yaml` names all objects but
 //! the Job, which has to succeed before the others are applied: its header has the commands.
 
 mod objects;

@@ -1,5 +1,7 @@
 //! YAML as every engine reads it: what is not a plain word is in double quotes, with the escapes of JSON.
 
+use std::fmt::Write as _;
+
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Yaml {
@@ -94,7 +96,9 @@ impl YamlMap {
             let margin = " ".repeat(indent);
             match entry {
                 YamlEntry::Gap => text.push('\n'),
-                YamlEntry::Comment(comment) => text.push_str(&format!("{margin}# {comment}\n")),
+                YamlEntry::Comment(comment) => {
+                    let _ = writeln!(text, "{margin}# {comment}");
+                }
                 YamlEntry::Pair(key, value) => {
                     text.push_str(&margin);
                     text.push_str(&if key == MERGE { key.clone() } else { scalar(key) });
@@ -110,8 +114,12 @@ impl Yaml {
     /// Writes what follows the colon of a key. `indent`: of the lines below it.
     fn write(&self, text: &mut String, indent: usize) {
         match self {
-            Self::Text(value) => text.push_str(&format!(" {}\n", scalar(value))),
-            Self::Plain(value) => text.push_str(&format!(" {value}\n")),
+            Self::Text(value) => {
+                let _ = writeln!(text, " {}", scalar(value));
+            }
+            Self::Plain(value) => {
+                let _ = writeln!(text, " {value}");
+            }
             Self::Map(map) => {
                 text.push_str(&map.anchor.map_or_else(String::new, |name| format!(" &{name}")));
                 text.push_str(if map.is_empty() { " {}\n" } else { "\n" });
@@ -119,11 +127,13 @@ impl Yaml {
             }
             Self::Rows(rows) => {
                 text.push('\n');
-                rows.iter().for_each(|row| Self::from(row.as_str()).write_item(text, indent));
+                for row in rows {
+                    Self::from(row.as_str()).write_item(text, indent);
+                }
             }
             Self::List(items) if items.iter().all(Self::is_scalar) => {
                 let items: Vec<String> = items.iter().map(Self::in_line).collect();
-                text.push_str(&format!(" [{}]\n", items.join(", ")));
+                let _ = writeln!(text, " [{}]", items.join(", "));
             }
             Self::List(items) => {
                 text.push('\n');
@@ -143,8 +153,12 @@ impl Yaml {
                 // The first entry is on the line of the dash.
                 text.replace_range(start..start + dash.len(), &dash);
             }
-            Self::Text(value) => text.push_str(&format!("{dash}{}\n", scalar(value))),
-            Self::Plain(_) | Self::List(_) | Self::Rows(_) => text.push_str(&format!("{dash}{}\n", self.in_line())),
+            Self::Text(value) => {
+                let _ = writeln!(text, "{dash}{}", scalar(value));
+            }
+            Self::Plain(_) | Self::List(_) | Self::Rows(_) => {
+                let _ = writeln!(text, "{dash}{}", self.in_line());
+            }
         }
     }
 
@@ -230,7 +244,7 @@ fn quoted(text: &str) -> String {
     for c in json.chars() {
         match c {
             '\u{7f}'..='\u{a0}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
         }
