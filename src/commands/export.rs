@@ -63,7 +63,7 @@ fn tell(notes: &[String]) {
 
 fn refused(failure: &ExportFailure) -> Error {
     let status = match failure {
-        ExportFailure::Missing { .. } => Status::Usage,
+        ExportFailure::Missing { .. } | ExportFailure::Option { .. } => Status::Usage,
         ExportFailure::Variable { .. }
         | ExportFailure::App { .. }
         | ExportFailure::Type { .. }

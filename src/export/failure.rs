@@ -55,6 +55,18 @@ pub enum ExportFailure {
         /// Why.
         reason: &'static str,
     },
+    /// The value of an option.
+    #[error("{format} cannot have `{option} {value}`: {reason}")]
+    Option {
+        /// The name of the format.
+        format: &'static str,
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// An option is missing.
     #[error("{format} needs {what}")]
     Missing {
@@ -79,6 +91,7 @@ impl ExportFailure {
             Self::Type { process_type, .. } => format!("rename `{process_type}` in the Procfile"),
             Self::Command { .. } => "put the command into a script, and name the script in the Procfile".to_owned(),
             Self::Path { .. } => "move the app to a directory with a simpler name".to_owned(),
+            Self::Option { option, .. } => format!("change `{option}`, or leave it out"),
             Self::Missing { option, .. } => format!("add `{option}`"),
         }
     }

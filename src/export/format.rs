@@ -16,11 +16,29 @@ pub enum ExportFormat {
     S6,
     /// Property lists for launchd.
     Launchd,
+    /// Services for Docker Compose.
+    Compose,
+    /// Objects for Kubernetes.
+    Kubernetes,
+    /// Commands and an `app.json` for Dokku.
+    Dokku,
+    /// Sites for the web server Caddy, which runs nothing itself.
+    Caddy,
 }
 
 impl ExportFormat {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 5] = [Self::Systemd, Self::Supervisord, Self::Runit, Self::S6, Self::Launchd];
+    pub const ALL: [Self; 9] = [
+        Self::Systemd,
+        Self::Supervisord,
+        Self::Runit,
+        Self::S6,
+        Self::Launchd,
+        Self::Compose,
+        Self::Kubernetes,
+        Self::Dokku,
+        Self::Caddy,
+    ];
 
     /// What a user types.
     #[must_use]
@@ -31,6 +49,10 @@ impl ExportFormat {
             Self::Runit => "runit",
             Self::S6 => "s6",
             Self::Launchd => "launchd",
+            Self::Compose => "compose",
+            Self::Kubernetes => "kubernetes",
+            Self::Dokku => "dokku",
+            Self::Caddy => "caddy",
         }
     }
 
@@ -38,14 +60,6 @@ impl ExportFormat {
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// Whether the app runs in containers: each dyno has an address of its own, and paths of this machine mean nothing there.
-    #[must_use]
-    pub fn is_of_containers(self) -> bool {
-        match self {
-            Self::Systemd | Self::Supervisord | Self::Runit | Self::S6 | Self::Launchd => false,
-        }
     }
 }
 

@@ -4,11 +4,16 @@
 //! is a note, which is shown once, and is a comment in the files. Not here: reading the app (`project`), and writing the
 //! files (`commands::export`).
 
+mod caddy;
 mod changes;
+mod compose;
+mod containers;
+mod dokku;
 mod exported_app;
 mod failure;
 mod file;
 mod format;
+mod kubernetes;
 mod launchd;
 mod marker;
 mod run_script;
@@ -19,6 +24,7 @@ mod sh_text;
 mod supervisord;
 mod systemd;
 mod waiting;
+mod yaml;
 
 pub use changes::{ExportChanges, ExportObstacle, FoundFile, changes};
 pub use exported_app::{
@@ -40,5 +46,9 @@ pub fn export(format: ExportFormat, app: &ExportedApp) -> Result<Exported, Expor
         ExportFormat::Runit => runit::files(app),
         ExportFormat::S6 => s6::files(app),
         ExportFormat::Launchd => launchd::files(app),
+        ExportFormat::Compose => compose::files(app),
+        ExportFormat::Kubernetes => kubernetes::files(app),
+        ExportFormat::Dokku => dokku::files(app),
+        ExportFormat::Caddy => caddy::files(app),
     }
 }

@@ -49,6 +49,7 @@ mod env_values;
 mod every_state;
 mod explain;
 mod export;
+mod export_containers;
 mod file_messages;
 mod first_hour_cli;
 mod first_hour_files;
@@ -107,6 +108,7 @@ mod real_apps_daemons;
 mod real_apps_databases;
 #[cfg(feature = "real-apps")]
 mod real_apps_editors;
+mod real_apps_export_containers;
 #[cfg(feature = "real-apps")]
 mod real_apps_export_engines;
 #[cfg(feature = "real-apps")]

@@ -17,7 +17,8 @@ use crate::export::ExportFormat;
 use crate::model::Dialect;
 
 /// The formats of foreman that `dyno` writes, and those that it does not.
-const FORMATS: [ExportFormat; 1] = [ExportFormat::Systemd];
+const FORMATS: [ExportFormat; 4] =
+    [ExportFormat::Systemd, ExportFormat::Supervisord, ExportFormat::Runit, ExportFormat::Launchd];
 const OTHER_FORMATS: [&str; 4] = ["bluepill", "daemon", "inittab", "upstart"];
 
 #[derive(Debug, Parser)]
