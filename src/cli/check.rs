@@ -22,7 +22,7 @@ pub struct CheckArgs {
     pub json: bool,
     /// Also fail if a strict .env reader would disagree
     ///
-    /// Other notes do not fail the check.
+    /// The same with required config vars of app.json that are not set. Other notes do not fail the check.
     #[arg(long)]
     pub strict: bool,
 }

@@ -15,7 +15,7 @@ use crate::project::files::{self, EnvText};
 use crate::project::ports;
 use crate::project::programs;
 use crate::project::strict_reader::{self, Difference, difference};
-use crate::project::{FileReader, Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
+use crate::project::{AppJsonFile, FileReader, Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::supervisor::Outcome;
@@ -82,6 +82,10 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
     if cli.dialect == Dialect::Dyno {
         if let Some(Release { procfile, layers, .. }) = &release {
             programs::find(&found.name, procfile, layers, places.dyno_directory(), &mut findings);
+        }
+        let app_json = AppJsonFile::read(&places, &mut findings);
+        if let Some(Release { procfile, layers, .. }) = &release {
+            app_json.note_everything(&procfile.formation_types(), layers, args.strict, &mut findings);
         }
         note_names(&texts, &mut findings);
         compare(&texts, args.strict, &mut findings);

@@ -18,6 +18,7 @@ mod api_replay;
 mod api_schema;
 mod api_tcp;
 mod app;
+mod app_json;
 mod app_names;
 mod attach;
 mod attach_ends;
