@@ -10,6 +10,7 @@ mod failure;
 mod file;
 mod format;
 mod marker;
+mod moving;
 mod systemd;
 
 pub use changes::{ExportChanges, ExportObstacle, FoundFile, changes};
@@ -20,6 +21,7 @@ pub use failure::ExportFailure;
 pub use file::{ExportFile, Exported};
 pub use format::ExportFormat;
 pub use marker::{CommentStyle, Marker};
+pub use moving::{MoveFinding, MovePlace, MoveTarget, MovedApp, move_findings};
 
 /// The files of a format for an app.
 ///

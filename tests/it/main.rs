@@ -31,6 +31,7 @@ mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
 mod check_config;
+mod check_for;
 mod checkouts;
 mod checkouts_many;
 mod checkouts_odd;
