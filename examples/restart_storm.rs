@@ -3,6 +3,7 @@
 //!
 //! Run `restart_storm` in the directory of an app. `tests/it/storm.rs` checks from outside that nothing is left behind.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
         expected: Vec::new(),
         ready: Vec::new(),
         http: None,
+        http_of_types: BTreeMap::new(),
         shell: Shell::Sh,
         directory: env::current_dir()?,
         session: fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', ""),

@@ -140,6 +140,7 @@
 //! | a reason why an app cannot start | `project::StartPlan`, so that `check` reports it, too |
 //! | a log format | `logs`, next to `text` |
 //! | a report format of `smoke`, or a field in one | `reports`, one file for each format |
+//! | what differs elsewhere (`dyno check --for`) | `export::moving` |
 //! | a rule of the Procfile or of `.env` | its parser in `app` |
 //! | a topic of `dyno help` | `cli::Topic`, a page in `docs`, `commands::topic` |
 //! | a limit | the constant at the top of the file that enforces it |

@@ -6,6 +6,7 @@
 //! Every parser takes the bytes of a file and returns its values together with all of its [`Problem`]s. The caller adds
 //! the name of the file.
 
+mod app_json;
 mod command;
 mod env;
 mod foreman_file;
@@ -17,6 +18,7 @@ mod start_order;
 mod text;
 mod watch_list;
 
+pub use app_json::{AppJson, DeclaredQuantity, DeclaredVariable, HealthCheck, HealthCheckKind};
 pub(crate) use command::shell_words::is_plain;
 pub use command::{
     AppendError, Construct, append_text, append_words, bash_word, join_words, launch, line_for_shell, program_word,

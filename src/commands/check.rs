@@ -3,8 +3,11 @@
 //! Exits with 78 if something the user wrote has no effect, even if `start` only warns. Under the names of other tools
 //! only an unusable file fails the check, as with those tools.
 
+mod moving;
+
 use serde::Serialize;
 
+use super::start::checkout::{Checkout, Need};
 use crate::app::{EnvEntry, Procfile, Severity};
 use crate::cli::{CheckArgs, Cli};
 use crate::console::diagnostics;
@@ -15,7 +18,7 @@ use crate::project::files::{self, EnvText};
 use crate::project::ports;
 use crate::project::programs;
 use crate::project::strict_reader::{self, Difference, difference};
-use crate::project::{FileReader, Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
+use crate::project::{AppJsonFile, FileReader, Finding, Findings, Places, PlanFiles, Purpose, StartPlan, Surroundings};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::supervisor::Outcome;
@@ -68,23 +71,33 @@ pub(super) fn run(cli: &Cli, args: &CheckArgs) -> Result<Outcome, Error> {
         findings.push(other);
     }
     let procfile = files::procfile(&places, &found, &mut findings);
-    let release = if let Some(procfile) = procfile {
+    let plan = if let Some(procfile) = procfile {
         let files = PlanFiles::new(&places, &found.name, procfile, layers);
-        let plan = StartPlan::build(&settings, files, Purpose::Check, Surroundings::none());
-        findings.append(plan.findings);
-        Some(plan.blueprint.into_release())
+        let mut plan = StartPlan::build(&settings, files, Purpose::Check, Surroundings::none());
+        findings.append(std::mem::take(&mut plan.findings));
+        Some(plan)
     } else {
         ports::base(&settings.ports, &places, &layers, &mut findings);
         None
     };
-    let procfile = release.as_ref().map(|release| &release.procfile);
+    let release = plan.as_ref().map(|plan| plan.blueprint.release());
+    let procfile = release.map(|release| &release.procfile);
     // Scripts that call another tool expect no notes.
     if cli.dialect == Dialect::Dyno {
-        if let Some(Release { procfile, layers, .. }) = &release {
+        if let Some(Release { procfile, layers, .. }) = release {
             programs::find(&found.name, procfile, layers, places.dyno_directory(), &mut findings);
+        }
+        let app_json = AppJsonFile::read(&places, &mut findings);
+        if let Some(Release { procfile, layers, .. }) = release {
+            app_json.note_everything(&procfile.formation_types(), layers, args.strict, &mut findings);
         }
         note_names(&texts, &mut findings);
         compare(&texts, args.strict, &mut findings);
+        if let (Some(target), Some(plan)) = (args.target, &plan) {
+            let app = Checkout::of(&places, &found.path, &settings.names, Need::Look).app_name();
+            let planned = (found.name.as_str(), &plan.blueprint, plan.dynos.as_ref());
+            moving::find((target, args.strict), planned, (&settings, &app), &mut findings)?;
+        }
     }
     findings.sort_by_line();
 

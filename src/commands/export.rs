@@ -18,7 +18,9 @@ use crate::export::{
     ExportChanges, ExportFailure, ExportObstacle, ExportOptions, Exported, ExportedApp, Marker, changes, export,
 };
 use crate::model::Dialect;
-use crate::project::{FileReader, Findings, Places, PlanFiles, Project, Purpose, StartPlan, Surroundings, TypeSource};
+use crate::project::{
+    AppJsonFile, FileReader, Findings, Places, PlanFiles, Project, Purpose, StartPlan, Surroundings, TypeSource,
+};
 use crate::settings::Settings;
 use crate::supervisor::Outcome;
 
@@ -79,13 +81,18 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
     let Some(places) = Places::find(cli.project(&args.project).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
-    let settings = Settings::of_export(args, &places.foreman);
+    let mut settings = Settings::of_export(args, &places.foreman);
     if settings.ports.base.as_deref() == Some("auto") {
         let hint = "name a port that is free on the machine that will run the app, such as `-p 5000`";
         return Err(Error::usage("`-p auto` finds ports that are free here and now, so it cannot be exported", hint));
     }
+    // foreman does not know this file.
+    let app_json = (cli.dialect != Dialect::Foreman).then(|| AppJsonFile::read(&places, &mut findings));
     let reader = FileReader::announcing(&print_line);
     let project = Project::load(places, None, &settings.variables, TypeSource::Procfile, &reader, &mut findings)?;
+    if let (Some(app_json), Some(project)) = (&app_json, &project) {
+        app_json.note_types(&project.procfile.formation_types(), &mut findings);
+    }
     let Project { procfile, layers, procfile_name, found_procfile, places, other_procfile } =
         settled(project, &findings)?;
     if let Some(other) = other_procfile {
@@ -99,6 +106,10 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
         }
     };
     let types = procfile.formation_types();
+    if let Some(AppJsonFile { declared, .. }) = &app_json {
+        settings.life.or_app_json(declared);
+        settings.formation.or_app_json(&declared.formation, &types);
+    }
     let policy = settings.life.policy(&settings.look, &types)?;
     let files = PlanFiles::new(&places, &procfile_name, procfile, layers);
     let plan =
@@ -114,8 +125,13 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
         user_units: args.user_units,
     };
     let chosen = (name.as_str(), &dynos.formation, dynos.release.is_some());
-    ExportedApp::of(&plan.blueprint, chosen, &policy, options)
-        .map_err(|error| Error::new(Status::Config, error.to_string(), ""))
+    let mut app = ExportedApp::of(&plan.blueprint, chosen, &policy, options)
+        .map_err(|error| Error::new(Status::Config, error.to_string(), ""))?;
+    for exported in &mut app.types {
+        let size = app_json.as_ref().and_then(|app_json| app_json.declared.size(exported.process_type.as_str()));
+        exported.size = size.map(str::to_owned);
+    }
+    Ok(app)
 }
 
 fn absolute(places: &Places, path: &Path) -> PathBuf {

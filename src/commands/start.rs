@@ -2,6 +2,7 @@
 //!
 //! Nothing is started until all of these have been checked. After that, the supervisor decides.
 
+mod app_json;
 pub(super) mod checkout;
 pub(super) mod detached;
 pub(super) mod expected_ports;
@@ -106,8 +107,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let Some(places) = Places::find(cli.project(scope.project()).into(), cli.dialect, &mut findings) else {
         return settled(None, &findings);
     };
-    let settings = scope.settings(cli.color(), &places.foreman);
-    settings.router.check()?;
+    let (settings, app_json) = app_json::settings(scope, cli, &places, &mut findings)?;
     let stream_texts = StreamTexts::default();
     let (project, watched_files) = load(scope, places, &settings, &stream_texts, findings)?;
     let Project { places, procfile_name, found_procfile, procfile, layers, other_procfile } = project;
@@ -168,6 +168,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         policy.terminal_advice = FocusAdvice::Attach;
     }
     let forgotten = checkout.remember();
+    let missing_line = app_json.missing_line(&plan.blueprint);
     // Only now: after these lines about the start, no error may prevent it.
     no_process_table.iter().for_each(warn);
     if let Some(note) = checkout.name_note() {
@@ -176,7 +177,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     if let Some(line) = ports_line {
         print_line(&line);
     }
-    forgotten.iter().chain(&in_use).chain(&nothing_listens).for_each(warn);
+    forgotten.iter().chain(&in_use).chain(&nothing_listens).chain(&missing_line).for_each(warn);
     look::check(&settings.look);
     if let Some(finding) = other_procfile.filter(|_| scope.mentions_procfile_dev()) {
         warn(&finding.complaint());

@@ -86,6 +86,8 @@ pub struct ExportedType {
     pub restart: RestartRule,
     /// What must have happened before it starts.
     pub after: Vec<Prerequisite>,
+    /// The size of its dynos, such as `standard-1x`, if `app.json` has one.
+    pub size: Option<String>,
 }
 
 /// One dyno of an engine that runs on this machine.
@@ -286,5 +288,6 @@ fn exported_type(
             Some(CanDie::Any) => RestartRule::Never,
         },
         after: after.map(|(_, prerequisites)| prerequisites.to_vec()).unwrap_or_default(),
+        size: None,
     })
 }

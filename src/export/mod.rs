@@ -16,6 +16,7 @@ mod format;
 mod kubernetes;
 mod launchd;
 mod marker;
+mod moving;
 mod run_script;
 mod runit;
 mod s6;
@@ -34,6 +35,7 @@ pub use failure::ExportFailure;
 pub use file::{ExportFile, Exported};
 pub use format::ExportFormat;
 pub use marker::{CommentStyle, Marker};
+pub use moving::{MoveFinding, MovePlace, MoveTarget, MovedApp, move_findings};
 
 /// The files of a format for an app.
 ///

@@ -111,6 +111,14 @@ impl HttpCheck {
         Ok(Self { path: path.to_owned(), first, last })
     }
 
+    /// A check of this path that accepts the usual statuses. None: the path cannot be requested.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let is_valid = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        let (first, last) = DEFAULT_STATUSES;
+        is_valid.then(|| Self { path: path.to_owned(), first, last })
+    }
+
     /// The path with its query, as it is sent in the request.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -3,6 +3,7 @@
 //! Collects all problems as findings before anything starts, and prints nothing. Below `runtime`, so that the
 //! files can be read again while the app runs.
 
+mod app_json_file;
 pub(crate) mod bash;
 mod config_file;
 pub(crate) mod file_lock;
@@ -31,6 +32,7 @@ use crate::error::{Error, Status};
 use crate::model::ProcessType;
 use crate::settings::{SetBy, VariableOptions};
 
+pub(crate) use app_json_file::AppJsonFile;
 pub(crate) use config_file::{ChangedConfig, ConfigFile, UNFINISHED};
 pub(crate) use file_reader::{FileReader, StreamTexts};
 pub(crate) use findings::{Finding, Findings};

@@ -4,7 +4,7 @@
 //! reported by a check. Nothing is started or shown here. Only free ports, the session and the streams come from outside;
 //! what else depends on the machine is checked by `commands`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::findings::{Finding, Findings};
@@ -99,6 +99,7 @@ struct Listening {
     expected: Vec<ProcessType>,
     ready: Vec<ProcessType>,
     http: Option<Arc<HttpCheck>>,
+    http_of_types: BTreeMap<ProcessType, Arc<HttpCheck>>,
 }
 
 impl<'a> PlanFiles<'a> {
@@ -136,7 +137,7 @@ impl StartPlan {
         let order = order(settings, &files, &mut findings);
         let watch = watch(settings, &files, &mut findings);
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
-        let Listening { expected, ready, http } = listening.unwrap_or_default();
+        let Listening { expected, ready, http, http_of_types } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
             (Some(_), Purpose::Release | Purpose::Reload) => Some(AssignedPorts::default()),
             (Some(chosen), Purpose::Start | Purpose::Check) => {
@@ -177,6 +178,7 @@ impl StartPlan {
             expected,
             ready: ready.clone(),
             http,
+            http_of_types,
             shell: settings.shell,
             directory: files.places.dyno_directory().to_owned(),
             session: surroundings.session,
@@ -203,6 +205,7 @@ fn listening(settings: &Settings, types: &[ProcessType]) -> Result<Listening, Er
         expected: settings.life.expected_to_listen(types)?,
         ready: settings.life.ready_types(&settings.look, types)?,
         http: settings.life.http_check()?,
+        http_of_types: settings.life.http_of_types(types),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Pure, and the only place that decides it. Not here: which dynos run, and whether the system accepts an environment of
 //! that size (`commands`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub struct RunSettings {
     pub ready: Vec<ProcessType>,
     /// The request that they must answer, too.
     pub http: Option<Arc<HttpCheck>>,
+    /// The requests of `app.json`, which single types must answer if there is none for all (S18.4).
+    pub http_of_types: BTreeMap<ProcessType, Arc<HttpCheck>>,
     /// The shell of every command. Bash first sources the profile of the app (S3.3).
     pub shell: Shell,
     /// The working directory, absolute.
@@ -288,7 +290,8 @@ impl Blueprint {
     }
 
     fn readiness(&self, process_type: &ProcessType, port: Option<u16>) -> Readiness {
-        match (port.filter(|_| self.settings.ready.contains(process_type)), &self.settings.http) {
+        let http = self.settings.http.as_ref().or_else(|| self.settings.http_of_types.get(process_type));
+        match (port.filter(|_| self.settings.ready.contains(process_type)), http) {
             (None, _) => Readiness::Runs,
             (Some(port), None) => Readiness::Listens { port },
             (Some(port), Some(check)) => Readiness::Answers { port, check: Arc::clone(check) },

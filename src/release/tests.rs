@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ fn blueprint_with(change: impl FnOnce(&mut RunSettings)) -> Blueprint {
         expected: vec![process_type("web")],
         ready: vec![process_type("web")],
         http: None,
+        http_of_types: BTreeMap::new(),
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: "mark".to_owned(),

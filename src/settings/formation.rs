@@ -1,7 +1,7 @@
 //! The formation of a start: from the options, else from `.foreman` (S4).
 
 use super::file_option;
-use crate::app::{ForemanFile, Formation, FormationError, FormationRequest, Setting, list_items};
+use crate::app::{DeclaredQuantity, ForemanFile, Formation, FormationError, FormationRequest, Setting, list_items};
 use crate::cli::FormationArgs;
 use crate::error::{Complaint, Error, Status};
 use crate::model::{Dialect, ProcessType};
@@ -33,6 +33,17 @@ impl RequestedFormation {
     /// The formation of a start without options.
     pub(crate) fn of_file(file: &ForemanFile) -> Self {
         Self::new(&FormationArgs::default(), file)
+    }
+
+    /// Takes the quantities of `app.json`, if neither an option nor `.foreman` sets any. Types that it does not name run once.
+    pub(crate) fn or_app_json(&mut self, declared: &[DeclaredQuantity], types: &[ProcessType]) {
+        if self.by_option || self.is_of_file() {
+            return;
+        }
+        let known = declared.iter().filter(|one| types.iter().any(|known| known.as_str() == one.process_type));
+        let item = |one: &DeclaredQuantity| Some(format!("{}={}", one.process_type, one.quantity?));
+        let items: Vec<String> = known.filter_map(item).collect();
+        self.changed = (!items.is_empty()).then(|| items.join(","));
     }
 
     /// Whether an option sets it.

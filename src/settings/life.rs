@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::stop_signal::{no_signal, signal_number};
 use super::{Look, RequestedOrder};
-use crate::app::{ForemanFile, did_you_mean, nearest, some_of};
+use crate::app::{AppJson, ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::{OrderArgs, Seconds, StartArgs};
 use crate::error::{Complaint, Error};
 use crate::model::{DynoName, HttpCheck, ProcessType};
@@ -35,6 +35,8 @@ pub(crate) struct Life {
     pub(crate) http: Option<String>,
     /// The value of `--http-status`.
     pub(crate) http_status: Option<String>,
+    /// What tells that dynos of a type are ready, by `app.json` (S18.4): they listen, and answer this request.
+    pub(crate) health_checks: BTreeMap<String, Option<Arc<HttpCheck>>>,
     /// The types that may exit, each with the option that names it: `TYPE` or `TYPE=any`.
     pub(crate) may_exit: Vec<(&'static str, String)>,
     /// Which types start after others.
@@ -60,6 +62,7 @@ impl Life {
             detached: false,
             http: None,
             http_status: None,
+            health_checks: BTreeMap::new(),
             may_exit: Vec::new(),
             after: RequestedOrder::new(&OrderArgs::default(), file),
             stop_signals: Vec::new(),
@@ -67,13 +70,32 @@ impl Life {
         }
     }
 
-    /// The types that are expected to listen on their port (S6.2): those of `--ready`, else `web`.
+    /// Takes the health checks of `app.json`, unless an option says what is requested.
+    pub(crate) fn or_app_json(&mut self, declared: &AppJson) {
+        if self.http.is_some() {
+            return;
+        }
+        let names = declared.health_checks.iter().map(|check| &check.process_type);
+        let checks = names.filter_map(|name| {
+            let check = declared.readiness(name)?;
+            // A type with a port of its own does not listen on `PORT`; `web` has to.
+            let uses_port = check.port.is_none() || name == ProcessType::WEB;
+            uses_port.then(|| (name.clone(), check.http.clone().map(Arc::new)))
+        });
+        self.health_checks = checks.collect();
+    }
+
+    /// The types that are expected to listen on their port (S6.2): those of `--ready`, else `web` and those with a health
+    /// check.
     ///
     /// # Errors
     /// Status 2: an unknown type.
     pub(crate) fn expected_to_listen(&self, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
         if self.ready.is_empty() {
-            return Ok(types.iter().filter(|known| known.as_str() == ProcessType::WEB).cloned().collect());
+            let listens = |known: &ProcessType| {
+                known.as_str() == ProcessType::WEB || self.health_checks.contains_key(known.as_str())
+            };
+            return Ok(types.iter().filter(|known| listens(known)).cloned().collect());
         }
         let known = self.ready.iter().map(|name| known_types("--ready", name, types));
         Ok(known.collect::<Result<Vec<_>, _>>()?.concat())
@@ -87,7 +109,8 @@ impl Life {
     pub(crate) fn ready_types(&self, look: &Look, types: &[ProcessType]) -> Result<Vec<ProcessType>, Error> {
         let expected = self.expected_to_listen(types)?;
         let is_shown = look.notice_style() == NoticeStyle::Heroku;
-        let matters = self.restart.is_some() || self.http.is_some() || self.boot_timeout.is_some();
+        let has_check = self.http.is_some() || !self.health_checks.is_empty();
+        let matters = self.restart.is_some() || has_check || self.boot_timeout.is_some();
         Ok(if is_shown || matters || self.detached || !self.ready.is_empty() { expected } else { Vec::new() })
     }
 
@@ -99,6 +122,12 @@ impl Life {
         let Some(target) = &self.http else { return Ok(None) };
         let check = HttpCheck::new(target, self.http_status.as_deref());
         check.map(|check| Some(Arc::new(check))).map_err(|error| Error::usage(error.to_string(), error.hint()))
+    }
+
+    /// The requests of `app.json` that single types must answer.
+    pub(crate) fn http_of_types(&self, types: &[ProcessType]) -> BTreeMap<ProcessType, Arc<HttpCheck>> {
+        let of_type = |known: &ProcessType| self.health_checks.get(known.as_str()).cloned().flatten();
+        types.iter().filter_map(|known| Some((known.clone(), of_type(known)?))).collect()
     }
 
     /// The warning if none of these dynos is expected to listen. `ready`: the types that are.

@@ -18,6 +18,7 @@ mod api_replay;
 mod api_schema;
 mod api_tcp;
 mod app;
+mod app_json;
 mod app_names;
 mod attach;
 mod attach_ends;
@@ -32,6 +33,7 @@ mod bad_input_hard;
 #[cfg(feature = "browser")]
 mod browser;
 mod check_config;
+mod check_for;
 mod checkouts;
 mod checkouts_many;
 mod checkouts_odd;

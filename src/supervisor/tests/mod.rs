@@ -23,7 +23,7 @@ mod time;
 mod walk;
 
 use core::net::{IpAddr, Ipv4Addr};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,7 @@ fn blueprint_of(release: Release, step: u16, change: impl FnOnce(&mut RunSetting
         expected: Vec::new(),
         ready: Vec::new(),
         http: None,
+        http_of_types: BTreeMap::new(),
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: String::new(),
