@@ -8,21 +8,23 @@ use tokio::time::Instant;
 use crate::guardian::{unmap_free_memory, unmap_unchanged_pages};
 
 /// Fewer requests are not worth the work.
-const LOAD: u32 = 100;
+const LOAD: u64 = 100;
+/// An answer with this many bytes counts as one more request.
+const LONG_ANSWER: u64 = 64 << 10;
 /// How long after the last request. By then idle connections have given their buffers back.
 const PASSED_AFTER: Duration = Duration::from_secs(3);
 
-/// The requests since memory was given back.
+/// The load since memory was given back.
 #[derive(Default)]
 pub(super) struct AfterLoad {
-    requests: Cell<u32>,
+    requests: Cell<u64>,
     last: Cell<Option<Instant>>,
 }
 
 impl AfterLoad {
-    /// A request has come.
-    pub(super) fn note(&self, now: Instant) {
-        self.requests.set(self.requests.get().saturating_add(1));
+    /// A request has been answered with this many bytes.
+    pub(super) fn note(&self, now: Instant, bytes: u64) {
+        self.requests.set(self.requests.get().saturating_add(1 + bytes / LONG_ANSWER));
         self.last.set(Some(now));
     }
 
@@ -49,14 +51,23 @@ mod tests {
         let after = |seconds| begin + Duration::from_secs(seconds);
         assert_eq!(load.review(begin), None);
         for _ in 1..LOAD {
-            load.note(begin);
+            load.note(begin, 1_000);
         }
         assert_eq!(load.review(begin), None);
-        load.note(after(1));
+        load.note(after(1), 0);
         assert_eq!(load.review(after(3)), Some(after(4)));
         // Once.
         assert_eq!(load.review(after(4)), None);
-        load.note(after(5));
+        load.note(after(5), 0);
         assert_eq!(load.review(after(6)), None);
+    }
+
+    #[test]
+    fn s16_6_a_long_answer_is_a_load() {
+        let (load, begin) = (AfterLoad::default(), Instant::now());
+
+        load.note(begin, 100 << 20);
+
+        assert_eq!(load.review(begin), Some(begin + PASSED_AFTER));
     }
 }

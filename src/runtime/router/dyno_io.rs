@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::answer_extent::AnswerExtent;
-use super::read_scratch::{ReadScratch, read_arrived};
+use super::read_scratch::{READ_BYTES, ReadScratch, read_arrived};
 use super::tunnel::DynoParts;
 
 /// The buffers of hyper have this many bytes at first.
@@ -92,7 +92,7 @@ impl Read for DynoIo {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut cursor: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.socket.poll_read_ready(cx))?;
-            let mut goes_on = false;
+            let (mut goes_on, room) = (false, cursor.remaining().min(READ_BYTES));
             let read = |bytes: &mut [u8]| read_arrived(&self.socket, bytes);
             let accept = |bytes: &[u8]| {
                 goes_on = self.meter.goes_on(bytes);
@@ -103,8 +103,8 @@ impl Read for DynoIo {
                     self.meter.received.set(self.meter.received.get() + count as u64);
                     self.meter.note_size(count);
                     // A dyno that sends head and body apart waits for the acknowledgement of the head (Nagle), which the
-                    // system would delay by 40 ms.
-                    if goes_on {
+                    // system would delay by 40 ms. If there is more to read already, it does not wait.
+                    if goes_on && count < room {
                         let _ = self.socket.set_quickack(true);
                     }
                     return Poll::Ready(Ok(()));

@@ -81,7 +81,6 @@ impl OpenExchange {
             client: Rc::clone(client),
         });
         router.exchanges.add(&exchange);
-        router.after_load.note(now);
         Self(exchange)
     }
 }
@@ -175,6 +174,7 @@ impl Exchange {
             entry.bytes = entry.bytes.or_else(|| entry.dyno.is_some().then(|| self.bytes.get()));
             self.router.write(&entry);
         }
+        self.router.after_load.note(now, self.bytes.get());
         self.client.end();
         self.router.deadline.arm(now + super::client::RESTS_AFTER);
     }

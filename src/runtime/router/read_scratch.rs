@@ -11,7 +11,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Bytes per read. One less than a power of two, because hyper doubles a buffer that a read fills.
-const READ_BYTES: usize = (64 << 10) - 1;
+pub(super) const READ_BYTES: usize = (64 << 10) - 1;
 
 /// The buffer.
 pub(super) struct ReadScratch(RefCell<Box<[u8]>>);
