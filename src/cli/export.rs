@@ -18,6 +18,7 @@ use crate::export::ExportFormat;
     mut_arg("set", |set| set.hide_short_help(true)),
     after_help = "Examples:\n  dyno export systemd                        list the files\n  dyno export systemd /etc/systemd/system -u deploy\n  dyno export kubernetes k8s --image shop:42 --diff"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, independent of the others")]
 pub struct ExportArgs {
     /// What the files are for
     #[arg(value_parser = format())]

@@ -9,7 +9,7 @@ mod shown;
 use std::path::{Path, PathBuf};
 
 use self::directory::ExportDirectory;
-use super::start::checkout::{Checkout, Need};
+use super::start::checkout::Checkout;
 use crate::cli::{Cli, ExportArgs};
 use crate::console::diagnostics::{note, print_line, settled, warn};
 use crate::console::stdout;
@@ -60,7 +60,9 @@ pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
 
 /// What the engine cannot keep.
 fn tell(notes: &[String]) {
-    notes.iter().for_each(|text| note(&Complaint::new(text.clone(), "")));
+    for text in notes {
+        note(&Complaint::new(text.clone(), ""));
+    }
 }
 
 fn refused(failure: &ExportFailure) -> Error {
@@ -93,7 +95,7 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
     if let (Some(app_json), Some(project)) = (&app_json, &project) {
         app_json.note_types(&project.procfile.formation_types(), &mut findings);
     }
-    let Project { procfile, layers, procfile_name, found_procfile, places, other_procfile } =
+    let Project { procfile, layers, procfile_name, found_procfile: _, places, other_procfile } =
         settled(project, &findings)?;
     if let Some(other) = other_procfile {
         warn(&other.complaint());
@@ -101,9 +103,8 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
     let name = match (&args.app, cli.dialect) {
         (Some(name), Dialect::Foreman) => name.clone(),
         (None, Dialect::Foreman) => "app".to_owned(),
-        (_, Dialect::Dyno | Dialect::HerokuLocal | Dialect::Honcho) => {
-            Checkout::of(&places, &found_procfile.path, &settings.names, Need::Look).app_name()
-        }
+        // The same on every machine, whatever other apps are on it.
+        (_, Dialect::Dyno | Dialect::HerokuLocal | Dialect::Honcho) => Checkout::usual_name(&places, &settings.names),
     };
     let types = procfile.formation_types();
     if let Some(AppJsonFile { declared, .. }) = &app_json {

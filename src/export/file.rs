@@ -23,6 +23,9 @@ pub struct Exported {
 }
 
 impl ExportFile {
+    /// The permissions of a file that its owner alone may read.
+    pub const SECRET: u32 = 0o600;
+
     /// A file that everyone may read. `text` has no marker line yet.
     #[must_use]
     pub fn new(path: impl Into<String>, marker: &Marker, style: CommentStyle, text: impl Into<Vec<u8>>) -> Self {
@@ -32,7 +35,7 @@ impl ExportFile {
     /// A file that its owner alone may read, because it has the values of config vars (S18.3).
     #[must_use]
     pub fn secret(self) -> Self {
-        Self { mode: 0o600, ..self }
+        Self { mode: Self::SECRET, ..self }
     }
 
     /// A file that is executed.

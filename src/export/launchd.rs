@@ -3,6 +3,8 @@
 //! The names are those of foreman: `APP-web-1.plist`. `sh` reads the values of the config vars from `APP.env` and then executes
 //! the command. launchd knows no order, so `sh` also waits for the release command.
 
+use std::fmt::Write as _;
+
 use std::path::Path;
 
 use super::run_script::{keep_open, order_notes, pass_on, wait};
@@ -161,9 +163,13 @@ impl Job<'_> {
              \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n",
         );
         plist.push_str(&comment(&format!("{}: {}", self.name, self.command.shown)));
-        notes.iter().for_each(|note| plist.push_str(&comment(note)));
+        for note in notes {
+            plist.push_str(&comment(note));
+        }
         plist.push_str("<plist version=\"1.0\">\n<dict>\n");
-        let mut member = |key: &str, value: String| plist.push_str(&format!("\t<key>{key}</key>\n\t{value}\n"));
+        let mut member = |key: &str, value: String| {
+            let _ = writeln!(plist, "\t<key>{key}</key>\n\t{value}");
+        };
         let string = |text: String| format!("<string>{text}</string>");
         member("Label", string(text_of(self.service.as_bytes())?));
         let env = path(&directory.join(env_file(app)))?;
@@ -176,7 +182,7 @@ impl Job<'_> {
         for ExportedVariable { key, value } in &self.variables {
             let refuse = |reason| ExportFailure::Variable { format: NAME, key: key.clone(), reason };
             let value = string(text(value.reveal()).map_err(refuse)?);
-            variables.push_str(&format!("\t\t<key>{key}</key>\n\t\t{value}\n"));
+            let _ = writeln!(variables, "\t\t<key>{key}</key>\n\t\t{value}");
         }
         member("EnvironmentVariables", format!("<dict>\n{variables}\t</dict>"));
         member("WorkingDirectory", string(path(&app.directory)?));

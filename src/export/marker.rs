@@ -104,10 +104,10 @@ mod tests {
             (CommentStyle::Json, "{\n  \"a\": 1\n}\n"),
         ];
         for (style, text) in cases {
-            let marked = marked(style, text);
-            let (marker, is_own) = Marker::find(marked.as_bytes()).expect(&marked);
-            assert_eq!((marker.app.as_str(), is_own), ("shop--x", true), "{marked}");
-            let edited = format!("{marked}\n");
+            let written = marked(style, text);
+            let (marker, is_own) = Marker::find(written.as_bytes()).expect(&written);
+            assert_eq!((marker.app.as_str(), is_own), ("shop--x", true), "{written}");
+            let edited = format!("{written}\n");
             assert_eq!(Marker::find(edited.as_bytes()).map(|(_, is_own)| is_own), Some(false), "{edited}");
         }
         assert_eq!(Marker::find(b"# Written by hand\n"), None);

@@ -3,6 +3,8 @@
 //! `sh` reads the values of the config vars from `APP.env` and then executes the command. supervisord knows no order, so `sh` also
 //! waits for the release command.
 
+use std::fmt::Write as _;
+
 use std::path::Path;
 
 use super::run_script::{keep_open, order_notes, wait};
@@ -35,7 +37,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     }
     let mut text = String::new();
     for note in &notes {
-        text.push_str(&format!("; {note}\n"));
+        let _ = writeln!(text, "; {note}");
     }
     let mut programs = Vec::new();
     if let Some(command) = &app.release {
@@ -48,7 +50,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
             text.push_str(&program(app, exported, dyno)?);
         }
     }
-    text.push_str(&format!("\n[group:{}]\nprograms={}\n", app.name, programs.join(",")));
+    let _ = writeln!(text, "\n[group:{}]\nprograms={}", app.name, programs.join(","));
     files.push(ExportFile::new(format!("{}.conf", app.name), &marker, CommentStyle::Semicolon, text));
     Ok(Exported { files, notes })
 }
@@ -112,13 +114,14 @@ fn program(app: &ExportedApp, exported: &ExportedType, dyno: &ExportedDyno) -> R
         RestartRule::Never => ("false", 0),
     };
     let retries = app.restarts.max_restarts.unwrap_or(MANY);
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "autostart=true\nautorestart={autorestart}\nstartsecs={healthy}\nstartretries={retries}\nstopsignal={}\n\
          stopwaitsecs={}\nstopasgroup={}\nkillasgroup=true\n",
         signal_name(exported.stop_signal),
         grace(app),
         stops_all(exported)
-    ));
+    );
     Ok(text)
 }
 
@@ -136,11 +139,12 @@ fn release(app: &ExportedApp, command: &ExportedCommand) -> Result<String, Expor
         variables: &app.release_variables(),
     };
     let mut text = supervised.section(app, script)?;
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "priority=1\nautostart=true\nautorestart=false\nstartsecs=0\nstartretries=0\nstopwaitsecs={}\nstopasgroup=true\n\
          killasgroup=true\n",
         grace(app)
-    ));
+    );
     Ok(text)
 }
 
@@ -181,24 +185,24 @@ impl SupervisedProgram<'_> {
         // The file cannot have comments inside of a value.
         let (comments, lines): (Vec<&str>, Vec<&str>) = script.lines().partition(|line| line.starts_with("# "));
         for comment in comments {
-            text.push_str(&format!(";{}\n", comment.trim_start_matches('#')));
+            let _ = writeln!(text, ";{}", comment.trim_start_matches('#'));
         }
         text.push_str("command=/bin/sh -c '\n");
         for line in lines {
-            text.push_str(&format!("    {}\n", in_word(line)));
+            let _ = writeln!(text, "    {}", in_word(line));
         }
-        text.push_str(&format!("    ' {} {} {}\n", word(&env), self.command.shell, word(&line)));
+        let _ = writeln!(text, "    ' {} {} {}", word(&env), self.command.shell, word(&line));
         text.push_str("environment=\n");
         let assignments: Vec<String> = self.variables.iter().map(assignment).collect::<Result<_, _>>()?;
-        text.push_str(&format!("    {}\n", assignments.join(",\n    ")));
-        text.push_str(&format!("directory={}\n", path(&app.directory)?.replace('%', "%%")));
+        let _ = writeln!(text, "    {}", assignments.join(",\n    "));
+        let _ = writeln!(text, "directory={}", path(&app.directory)?.replace('%', "%%"));
         if let Some(user) = &app.options.user {
-            text.push_str(&format!("user={user}\n"));
+            let _ = writeln!(text, "user={user}");
         }
         text.push_str("redirect_stderr=true\n");
         if let Some(logs) = &app.options.log_dir {
             let file = path(&logs.join(format!("{}.log", self.name)))?;
-            text.push_str(&format!("stdout_logfile={}\n", file.replace('%', "%%")));
+            let _ = writeln!(text, "stdout_logfile={}", file.replace('%', "%%"));
         }
         Ok(text)
     }

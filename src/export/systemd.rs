@@ -29,7 +29,8 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let file = |name: String, text: String| ExportFile::new(name, &marker, CommentStyle::Hash, text);
     let mut files = Vec::new();
     if app.options.without_values {
-        let text: String = app.config_vars.iter().map(|variable| format!("{}=\n", variable.key)).collect();
+        let names: Vec<&str> = app.config_vars.iter().flat_map(|variable| [variable.key.as_str(), "=\n"]).collect();
+        let text = names.concat();
         files.push(file(format!("{}.example", env_file(app)), text));
     } else {
         let lines = app.config_vars.iter().map(|variable| env_line(&variable.key, variable.value.reveal()));

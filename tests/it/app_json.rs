@@ -135,7 +135,7 @@ fn s18_4_export_takes_quantities_and_readiness_from_the_file() {
     let app = App::new("web: true\nworker: true\nclock: true\n").file("app.json", text);
     let services = |call: crate::app::Call| {
         let listed = call.run().stdout();
-        let names = listed.lines().filter_map(|line| line.split_once("-")?.1.strip_suffix(".service"));
+        let names = listed.lines().filter_map(|line| line.split_once('-')?.1.strip_suffix(".service"));
         names.map(str::to_owned).collect::<Vec<_>>()
     };
     let by = |args: &[&str]| services(app.dyno(["export", "systemd", "-a", "shop"]).args(args));

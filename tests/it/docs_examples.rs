@@ -19,7 +19,7 @@ use crate::smoke;
 pub(crate) const README: &str = include_str!("../../README.md");
 
 /// Every page that users read.
-pub(crate) const PAGES: [(&str, &str); 15] = [
+pub(crate) const PAGES: [(&str, &str); 16] = [
     ("README.md", README),
     ("procfile", include_str!("../../docs/procfile.md")),
     ("environment", include_str!("../../docs/environment.md")),
@@ -32,6 +32,7 @@ pub(crate) const PAGES: [(&str, &str); 15] = [
     ("heroku", include_str!("../../docs/heroku.md")),
     ("completion", include_str!("../../docs/completion.md")),
     ("output", include_str!("../../docs/output.md")),
+    ("export", include_str!("../../docs/export.md")),
     ("agents", include_str!("../../docs/agents.md")),
     ("promises", include_str!("../../docs/promises.md")),
     ("semantics", include_str!("../../docs/semantics.md")),

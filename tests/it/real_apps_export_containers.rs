@@ -142,7 +142,8 @@ fn packages() -> Option<OsString> {
 fn nasty_app(format: &str, longest: usize) -> App {
     let mut commands = COMMANDS.to_vec();
     commands.push(("release", "echo '$DOLLAR' \"$DOLLAR\"; echo 100%"));
-    let lines: String = commands.iter().map(|(name, command)| format!("{name}: {command}\n")).collect();
+    let lines: Vec<String> = commands.iter().map(|(name, command)| format!("{name}: {command}\n")).collect();
+    let lines = lines.concat();
     let long = "0123456789 '\"\\$\u{e9}".repeat(longest / 20);
     let values = [
         ("DOLLAR", "$HOME ${X} $$ $(date) ${X:-y} `id` $"),

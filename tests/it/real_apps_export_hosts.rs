@@ -19,7 +19,8 @@ const COMMANDS: [(&str, &str); 6] = [
 
 /// An app with these commands. Those that `sh` refuses are never run here.
 fn app_with_commands() -> App {
-    let procfile: String = COMMANDS.iter().map(|(name, command)| format!("{name}: {command}\n")).collect();
+    let procfile: Vec<String> = COMMANDS.iter().map(|(name, command)| format!("{name}: {command}\n")).collect();
+    let procfile = procfile.concat();
     App::new(&procfile)
 }
 

@@ -125,7 +125,8 @@ fn nasty_values() -> Vec<(&'static str, String)> {
 /// A file in which each value is in double quotes.
 fn env_file() -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
-    nasty_values().into_iter().map(|(key, value)| format!("{key}=\"{}\"\n", quoted(&value))).collect()
+    let line = |(key, value): (_, String)| format!("{key}=\"{}\"\n", quoted(&value));
+    nasty_values().into_iter().map(line).collect::<Vec<String>>().concat()
 }
 
 type Facts = BTreeMap<String, String>;
@@ -309,8 +310,11 @@ const REASONS: [(&str, &str); 6] = [
 const BEGIN: &str = "<!-- the table of a test -->\n";
 const END: &str = "<!-- the end of the table -->\n";
 
+/// What an app has seen under an engine, row by row. None: the engine did not run.
+type SeenRows = Option<Vec<(&'static str, String)>>;
+
 /// The table with a column for each engine. An engine that did not run keeps its column of the page.
-fn table(page: &str, seen: &[(Host, Option<Vec<(&str, String)>>)]) -> String {
+fn table(page: &str, seen: &[(Host, SeenRows)]) -> String {
     let old = |row: &str, column: usize| {
         let line = page.lines().find(|line| line.starts_with(&format!("| {row} |")));
         line.and_then(|line| line.split(" | ").nth(column + 1)).unwrap_or("same").to_owned()
@@ -319,7 +323,7 @@ fn table(page: &str, seen: &[(Host, Option<Vec<(&str, String)>>)]) -> String {
     let mut text = format!("| | {} | Why |\n|---|{}---|\n", names.join(" | "), "---|".repeat(names.len()));
     let Some(rows) = seen.iter().find_map(|(_, rows)| rows.as_ref()) else { return text };
     for (index, (row, _)) in rows.iter().enumerate() {
-        let cell = |(column, (_, rows)): (usize, &(Host, Option<Vec<(&str, String)>>))| match rows {
+        let cell = |(column, (_, rows)): (usize, &(Host, SeenRows))| match rows {
             Some(rows) => rows[index].1.clone(),
             None => old(row, column),
         };

@@ -1,5 +1,7 @@
 //! What an export prints: lists, texts and differences. Files with values of config vars are only named.
 
+use std::fmt::Write as _;
+
 use std::path::Path;
 
 use similar::TextDiff;
@@ -10,9 +12,9 @@ use crate::export::{ExportChanges, ExportFile, ExportFormat, FoundFile};
 pub(super) fn list(files: &[ExportFile], format: ExportFormat) -> Vec<u8> {
     let mut text = String::new();
     for file in files {
-        text.push_str(&format!("{:04o} {}\n", file.mode, file.path));
+        let _ = writeln!(text, "{:04o} {}", file.mode, file.path);
     }
-    text.push_str(&format!("`dyno export {format} DIR` writes these files; `--stdout` prints them\n"));
+    let _ = writeln!(text, "`dyno export {format} DIR` writes these files; `--stdout` prints them");
     text.into_bytes()
 }
 
@@ -67,15 +69,17 @@ fn unified(path: &str, before: &[u8], after: &[u8]) -> String {
 pub(super) fn done(directory: &Path, changes: &ExportChanges) -> String {
     let mut text = String::new();
     for file in &changes.write {
-        text.push_str(&format!("wrote {}\n", directory.join(&file.path).display()));
+        let _ = writeln!(text, "wrote {}", directory.join(&file.path).display());
     }
     for path in &changes.remove {
-        text.push_str(&format!("removed {}\n", directory.join(path).display()));
+        let _ = writeln!(text, "removed {}", directory.join(path).display());
     }
     match changes.unchanged.len() {
         0 => {}
         1 => text.push_str("1 file is unchanged\n"),
-        count => text.push_str(&format!("{count} files are unchanged\n")),
+        count => {
+            let _ = writeln!(text, "{count} files are unchanged");
+        }
     }
     text
 }
@@ -91,5 +95,5 @@ pub(super) fn as_foreman(directory: &Path, changes: &ExportChanges) -> String {
 
 /// Whether only its owner may read it.
 fn is_secret(file: &ExportFile) -> bool {
-    file.mode & 0o077 == 0
+    file.mode == ExportFile::SECRET
 }

@@ -52,6 +52,12 @@ pub(in crate::commands) struct Checkout {
 }
 
 impl Checkout {
+    /// The name that an app in this checkout has if no other directory has it already.
+    pub(in crate::commands) fn usual_name(places: &Places, names: &NameSettings) -> String {
+        let root = real(&places.root);
+        names.app.as_deref().map_or_else(|| app_name(&root, worktree(&root).as_ref()), name_from)
+    }
+
     /// The checkout of an app with these places and this Procfile.
     pub(in crate::commands) fn of(places: &Places, procfile: &Path, names: &NameSettings, need: Need) -> Self {
         let root = real(&places.root);

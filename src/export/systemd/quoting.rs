@@ -1,5 +1,7 @@
 //! How systemd reads text in units and in environment files.
 
+use std::fmt::Write as _;
+
 use super::super::ExportFailure;
 use super::NAME;
 
@@ -28,12 +30,14 @@ fn quoted(bytes: &[u8], expands_variables: bool) -> String {
                 '\n' => text.push_str("\\n"),
                 '\t' => text.push_str("\\t"),
                 '\r' => text.push_str("\\r"),
-                c if c.is_ascii_control() => text.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c if c.is_ascii_control() => {
+                    let _ = write!(text, "\\x{:02x}", u32::from(c));
+                }
                 c => text.push(c),
             }
         }
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text.push('"');
