@@ -9,7 +9,7 @@ use crate::guardian::{unmap_free_memory, unmap_unchanged_pages};
 
 /// Fewer requests are not worth the work.
 const LOAD: u64 = 100;
-/// An answer with this many bytes counts as one more request.
+/// An answer with this many bytes is treated as one more request.
 const LONG_ANSWER: u64 = 64 << 10;
 /// How long after the last request. By then idle connections have given their buffers back.
 const PASSED_AFTER: Duration = Duration::from_secs(3);
