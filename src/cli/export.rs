@@ -15,6 +15,7 @@ use crate::export::ExportFormat;
 #[command(
     mut_arg("procfile", |procfile| procfile.hide_short_help(true)),
     mut_arg("root", |root| root.hide_short_help(true)),
+    mut_arg("env", |env| env.hide_short_help(true)),
     mut_arg("set", |set| set.hide_short_help(true)),
     after_help = "Examples:\n  dyno export systemd                        list the files\n  dyno export systemd /etc/systemd/system -u deploy\n  dyno export kubernetes k8s --image shop:42 --diff"
 )]
@@ -33,7 +34,7 @@ pub struct ExportArgs {
     /// Set the whole formation; other types get 0
     ///
     /// `all=1` sets the quantity of types that are not named.
-    #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS, add = Offers::WholeFormation)]
+    #[arg(short = 'm', long, value_name = "all=1,web=2", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::WholeFormation)]
     pub formation: Option<String>,
     /// Change single quantities; other types run once
     #[arg(short = 'c', long, value_name = "web=2", conflicts_with = "formation", help_heading = WHAT_RUNS, hide_short_help = true, add = Offers::Quantities)]
@@ -45,11 +46,11 @@ pub struct ExportArgs {
     #[arg(long, help_heading = WHAT_RUNS, hide_short_help = true)]
     pub no_release: bool,
     /// Name of the app [default: that of its directory]
-    #[arg(short = 'a', long, value_name = "NAME", help_heading = WHAT_RUNS)]
+    #[arg(short = 'a', long, value_name = "NAME", help_heading = WHAT_RUNS, hide_short_help = true)]
     pub app: Option<String>,
 
     /// Base port [default: 5000]
-    #[arg(short = 'p', long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES)]
+    #[arg(short = 'p', long, value_name = "PORT", allow_negative_numbers = true, help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
     pub port: Option<String>,
     /// Ports between process types [default: 100]
     #[arg(long, value_name = "N", help_heading = PORTS_AND_VARIABLES, hide_short_help = true)]
@@ -62,7 +63,7 @@ pub struct ExportArgs {
     #[arg(short = 'u', long, value_name = "USER")]
     pub user: Option<String>,
     /// Write the log to files in this directory
-    #[arg(short = 'l', long, alias = "log", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(short = 'l', long, alias = "log", value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true)]
     pub log_dir: Option<PathBuf>,
     /// Image of the app, for containers
     #[arg(long, value_name = "IMAGE")]
@@ -84,7 +85,7 @@ pub struct ExportArgs {
     #[arg(long)]
     pub force: bool,
     /// Write only the names of config vars
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_values: bool,
 
     /// Types that must listen [default: web]

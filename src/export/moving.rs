@@ -1,4 +1,4 @@
-//! What will differ when an app moves to another engine or platform (`dyno check --for`).
+//! What will differ when an app moves to another engine or platform: `dyno check --for` (S18.6).
 //!
 //! Reads what the Procfile and the config vars say, and asks the format of the export what it cannot carry. What is certain
 //! fails the check; what depends on the image, the app or its users is a note. Values of config vars are never shown.

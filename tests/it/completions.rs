@@ -134,14 +134,14 @@ fn subcommands_options_and_fixed_values_are_offered() {
 
     assert_eq!(offered(&app, "dyno st"), ["start", "stop"]);
     let commands = "start run ps ls router logs attach screen scale restart reload releases releases:info rollback stop wait why release smoke \
-                    check config config:get config:set config:unset env mcp completions man help";
+                    check export config config:get config:set config:unset env mcp completions man help";
     assert_eq!(offered(&app, "dyno ").join(" "), commands);
     assert_eq!(offered(&app, "dyno help conf"), ["config", "config:get", "config:set", "config:unset"]);
     assert_eq!(answer(|| at_tab(&app, "dyno help po")), "ports\tWhich port each dyno gets");
     nothing_is_offered(&app, "dyno help ports po");
     assert_eq!(offered(&app, "dyno man st"), ["start", "stop"]);
     assert_eq!(offered(&app, "dyno start --port"), ["--port", "--port-step"]);
-    let check = ["--procfile", "--root", "--env", "--strict", "--help", "--after", "--json"];
+    let check = ["--procfile", "--root", "--env", "--for", "--strict", "--help", "--after", "--json"];
     assert_eq!(offered(&app, "dyno check "), check);
     assert_eq!(offered(&app, "dyno check -"), check);
     assert_eq!(offered(&app, "dyno start --pty a"), ["auto", "always"]);

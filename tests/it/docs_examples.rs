@@ -39,12 +39,11 @@ pub(crate) const PAGES: [(&str, &str); 16] = [
 ];
 
 /// The port and name of each dyno that a command starts. Ports of `-p auto` differ.
-const STARTS: [(&str, &[&str]); 26] = [
+const STARTS: [(&str, &[&str]); 24] = [
     ("dyno start", ALL),
     ("dyno s", ALL),
     ("dyno local", ALL),
     ("dyno start web worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2"]),
-    ("dyno start -f Procfile.dev", &["5000 web.1"]),
     ("dyno start -f sub/Procfile", &["5000 web.1"]),
     ("dyno start -m all=1,worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
     ("dyno start -m web=1,css=1", &["5000 web.1", "5200 css.1"]),
@@ -52,7 +51,6 @@ const STARTS: [(&str, &[&str]); 26] = [
     ("dyno start -c worker=2", &["5000 web.1", "5100 worker.1", "5101 worker.2", "5200 css.1", "5300 setup.1"]),
     ("dyno start -x css", &["5000 web.1", "5100 worker.1", "5300 setup.1"]),
     ("dyno start -e .env,.env.local", ALL),
-    ("dyno start -p 3000", &["3000 web.1", "3100 worker.1", "3200 css.1", "3300 setup.1"]),
     ("dyno start -p auto", &["web.1", "worker.1", "css.1", "setup.1"]),
     ("dyno start --can-die setup", ALL),
     ("dyno start --restart", ALL),
@@ -110,10 +108,15 @@ const ANSWERS: [&str; 16] = [
 ];
 
 /// Commands that a page only names, without a word that they need: status 2.
-const LACK_A_WORD: [&str; 4] = ["dyno attach", "dyno run", "dyno config --explain", "dyno wait --exit"];
+const LACK_A_WORD: [&str; 5] = ["dyno attach", "dyno export", "dyno run", "dyno config --explain", "dyno wait --exit"];
 
-/// Commands that `front_door_ends` runs, with a port that no other test uses.
-const WITH_ANOTHER_PORT: [&str; 2] = ["dyno router --detach", "dyno router --stop"];
+/// Commands that `front_door_ends`, `export` and `check_for` run, with another port or directory.
+const RUN_ELSEWHERE: [&str; 4] = [
+    "dyno check --for heroku",
+    "dyno export systemd /etc/systemd/system -u deploy",
+    "dyno router --detach",
+    "dyno router --stop",
+];
 
 /// Starts of an app with a server: `worker` waits for it, or the command does.
 const STARTS_A_SERVER: [&str; 2] = ["dyno start --after worker=web", "dyno start --detach"];
@@ -155,7 +158,7 @@ const RUNNING: [(&str, &str); 25] = [
 fn run_here() -> impl Iterator<Item = &'static str> {
     let pairs = PRINTS.iter().chain(&RUNNING).map(|(line, _)| *line);
     let starts = STARTS.iter().map(|(line, _)| *line).chain(STARTS_A_SERVER);
-    pairs.chain(starts).chain(ANSWERS).chain(LACK_A_WORD).chain(SMOKES).chain(WITH_ANOTHER_PORT)
+    pairs.chain(starts).chain(ANSWERS).chain(LACK_A_WORD).chain(SMOKES).chain(RUN_ELSEWHERE)
 }
 
 /// Words to fill in, with an example for each.
@@ -244,9 +247,6 @@ fn every_command_in_the_docs_is_run() {
 fn the_examples_of_start_start_the_dynos_that_the_docs_say() {
     for (line, expected) in STARTS {
         let mut app = app();
-        if line.ends_with("Procfile.dev") {
-            app = app.file("Procfile.dev", "web: echo $PORT >$STARTED/$DYNO; read -r _ <$NEVER\n");
-        }
         if line.ends_with("worker.2") {
             app = app.file(".foreman", "concurrency: worker=2\n");
         }

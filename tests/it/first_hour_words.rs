@@ -59,7 +59,7 @@ fn s13_4_an_option_of_another_command_names_that_command() {
             (
                 "check -p 3000",
                 "unknown option `-p`",
-                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 5 more",
+                "`-p` is an option of `dyno start`, `dyno logs`, `dyno restart` and 6 more",
             ),
             ("config --export", "unknown option `--export`", "`dyno help config` lists its options"),
             ("start --prot 1", "unknown option `--prot`", "did you mean `--port`?"),
@@ -79,7 +79,6 @@ fn s13_4_a_command_of_another_tool_suggests_what_dyno_has_for_it() {
         ("echo", "did you mean `dyno logs -t`?"),
         ("connect worker", "did you mean `dyno attach worker`?"),
         ("connect", "did you mean `dyno attach web`?"),
-        ("export upstart", "let the service manager run `dyno start -d /path/to/app`"),
         ("console", "type the console's own command, such as `dyno run rails console`"),
         ("open", "`dyno config --explain PORT` shows the ports to open in a browser"),
         ("init", "create a Procfile with a line such as `web: npm start`, then type `dyno start`"),

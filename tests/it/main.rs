@@ -110,6 +110,7 @@ mod real_apps_daemons;
 mod real_apps_databases;
 #[cfg(feature = "real-apps")]
 mod real_apps_editors;
+#[cfg(feature = "real-apps")]
 mod real_apps_export_containers;
 #[cfg(feature = "real-apps")]
 mod real_apps_export_engines;

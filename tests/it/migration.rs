@@ -162,8 +162,9 @@ fn from_foreman() {
     let version = called(&app, "foreman", "version").run();
     let ours = concat!("dyno ", env!("CARGO_PKG_VERSION"), ", called as `foreman`\n");
     version.expect(Ended::Code(0), "0.90.0\n", ours);
-    table.row("`foreman export`");
-    run(&app, "export upstart .").expect_end(Ended::Code(2));
+    table.row("`foreman export FORMAT LOCATION`");
+    called(&app, "foreman", "export systemd units").run().expect_end(Ended::Code(0));
+    assert!(app.has("units/app.target"));
     called(&app, "foreman", "export upstart .").run().expect_end(Ended::Code(1));
     table.row("`.foreman`");
     let app = App::new(PORTS).file(".foreman", "port: 6000\nformation: worker=1\ntimeout: 3\nenv: a\n").file("a", "");

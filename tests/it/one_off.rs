@@ -40,7 +40,7 @@ fn s13_1_an_unknown_option_before_the_command_is_a_usage_error() {
 
     refuses(&["--porcfile", "P", "ls"], "did you mean `--procfile` or `--profile`?");
     refuses(&["--nope", "ls"], "`dyno help run` lists its options");
-    refuses(&["-x"], "`-x` is an option of `dyno start` and `dyno smoke`");
+    refuses(&["-x"], "`-x` is an option of `dyno start`, `dyno smoke` and `dyno export`");
     // Options after the command belong to the command.
     app.dyno(["run", "printf", "%s|", "--nope", "-f", "--"]).run().expect(Ended::Code(0), "--nope|-f|--|", "");
 }

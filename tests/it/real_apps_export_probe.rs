@@ -331,7 +331,7 @@ fn table(page: &str, seen: &[(Host, SeenRows)]) -> String {
         let reason = REASONS.iter().find(|(known, _)| known == row).map_or("", |(_, reason)| reason);
         let is_same = cells.iter().all(|cell| cell == "same");
         assert_eq!(is_same, reason.is_empty(), "`{row}` has to be the same, or to have a reason: {cells:?}");
-        text.push_str(&format!("| {row} | {} | {reason} |\n", cells.join(" | ")));
+        text += &format!("| {row} | {} | {reason} |\n", cells.join(" | "));
     }
     text
 }

@@ -309,6 +309,6 @@ fn mistaken_options_are_refused_before_anything_starts() {
     refused(
         &["-t", "3"],
         "unknown option `-t`",
-        "`-t` is an option of `dyno start`, `dyno logs`, `dyno restart` and 2 more",
+        "`-t` is an option of `dyno start`, `dyno logs`, `dyno restart` and 3 more",
     );
 }
