@@ -331,7 +331,8 @@ fn table(page: &str, seen: &[(Host, SeenRows)]) -> String {
         let reason = REASONS.iter().find(|(known, _)| known == row).map_or("", |(_, reason)| reason);
         let is_same = cells.iter().all(|cell| cell == "same");
         assert_eq!(is_same, reason.is_empty(), "`{row}` has to be the same, or to have a reason: {cells:?}");
-        text += &format!("| {row} | {} | {reason} |\n", cells.join(" | "));
+        let cells = cells.join(" | ");
+        text.extend(["| ", row, " | ", &cells, " | ", reason, " |\n"]);
     }
     text
 }
