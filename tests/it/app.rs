@@ -214,6 +214,22 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// A base port whose dynos find their ports free as well: no other test uses them, no app chooses them, and the system does
+/// not give them to outgoing connections.
+pub(crate) fn free_base() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Ten bases share 500 ports: 6000, 6010 and so on, each with the ports of five process types.
+    let base = |number: u32| 6_000 + u16::try_from(number % 80 / 10 * 500 + number % 10 * 10).unwrap();
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+    loop {
+        // Test runs at the same time begin elsewhere.
+        let base = base(NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 7);
+        if (0..5).all(|place| (0..4).all(|index| is_free(base + place * 100 + index))) {
+            return base;
+        }
+    }
+}
+
 fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))

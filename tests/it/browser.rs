@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::app::{Call, free_port};
+use crate::app::{Call, free_base};
 use crate::front_door::OpenDoor;
 use crate::harness::{App, Ended, Running};
 
@@ -37,7 +37,7 @@ fn data(name: &str) -> String {
 
 /// Starts an app behind a router.
 fn routed(call: Call, args: &[&str]) -> (Running, u16) {
-    let port = free_port();
+    let port = free_base();
     let running = call.args(&["--router", "-p", &port.to_string()]).args(args).spawn();
     running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     (running, port)

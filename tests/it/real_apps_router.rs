@@ -9,7 +9,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::harness::{App, Ended};
 
 /// Writes the body of each POST to the file `posts` before it answers.
@@ -56,7 +56,7 @@ fn exchange(client: &mut TcpStream, request: &str, end: &str) -> String {
 #[test]
 fn s16_3_ten_restarts_lose_no_request_and_repeat_no_post() {
     for formation in ["web=1", "web=2"] {
-        let (app, port) = (App::new("web: exec python3 server.py\n").file("server.py", SERVER), free_port());
+        let (app, port) = (App::new("web: exec python3 server.py\n").file("server.py", SERVER), free_base());
         let running = app.dyno(["start", "--router", "-p", &port.to_string(), formation]).spawn();
         running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         let is_over = Arc::new(AtomicBool::new(false));

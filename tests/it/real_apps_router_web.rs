@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::front_door::{OpenDoor, whole};
 use crate::harness::{App, Ended, Finished, Running, note};
 
@@ -97,7 +97,7 @@ fn printed(app: &App, packages: &OsString, client: &str, port: u16) -> String {
 
 /// Starts the app behind a router.
 fn routed(app: &App, args: &[&str], python: &OsString) -> (Running, u16) {
-    let port = free_port();
+    let port = free_base();
     let call = app.dyno(["start", "--router", "-p", &port.to_string()]).args(args).env("PYTHONPATH", python);
     let running = call.env("PYTHONDONTWRITEBYTECODE", "1").spawn();
     running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());

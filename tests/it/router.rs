@@ -8,7 +8,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::checkouts;
 use crate::harness::{App, Ended, Running};
 use crate::smoke;
@@ -25,7 +25,7 @@ struct Routed {
 
 impl Routed {
     fn start(app: App, args: &[&str]) -> Self {
-        let port = free_port();
+        let port = free_base();
         let running = app.dyno(["start", "--router", "-p", &port.to_string()]).args(args).spawn();
         running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         Self { app, running, port }

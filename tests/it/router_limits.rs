@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::checkouts::end;
 use crate::harness::{App, Ended, Running, until};
 use crate::process_table;
@@ -42,7 +42,7 @@ fn start(app: &App, port: u16, args: &[&str]) -> Running {
 fn s12_2_a_request_waits_as_much_longer_while_dyno_is_suspended() {
     const HOLD: Duration = Duration::from_secs(10);
     let app = smoke::app("web: read -r _ <go; exec ./listen 127.0.0.1\n").fifo("go");
-    let port = free_port();
+    let port = free_base();
     let running = start(&app, port, &["--ready", "web", "--router-hold", "10"]);
     let mut client = client(port, GET);
     // By then the router has read the request, too.
@@ -65,7 +65,7 @@ fn s12_2_a_request_waits_as_much_longer_while_dyno_is_suspended() {
 #[test]
 fn s16_6_more_clients_than_there_are_files_for_wait_for_a_place() {
     const PLACES: usize = 22;
-    let (app, port) = (smoke::app("web: exec ./listen 127.0.0.1\n"), free_port());
+    let (app, port) = (smoke::app("web: exec ./listen 127.0.0.1\n"), free_base());
     // 256 files are for other things, and each client needs two.
     let call = app.dyno(["start", "--router", "-p", &port.to_string()]).after("ulimit -n 300");
     let running = call.spawn();
@@ -113,7 +113,7 @@ fn slow_clients() -> usize {
 fn s16_4_slow_clients_and_slow_dynos_cost_little_and_are_cut_after_30_s() {
     const MOST_KIB_PER_CLIENT: u64 = 64;
     let procfile = "web: exec ./listen 127.0.0.1\nmute: exec ./listen 127.0.0.1 mute\n";
-    let (app, port) = (smoke::app(procfile), free_port());
+    let (app, port) = (smoke::app(procfile), free_base());
     let running = start(&app, port, &["--router-timeout", "--app", "shop"]);
     running.until("both listen", || running.stdout.text().matches("Listening on ").count() == 2);
     read_until(&mut client(port, GET), "ok\n");

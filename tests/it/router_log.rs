@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::checkouts::end;
 use crate::harness::{App, Ended, Running};
 use crate::smoke;
@@ -17,7 +17,7 @@ struct Routed {
 
 impl Routed {
     fn start(args: &[&str]) -> Self {
-        let (app, port) = (smoke::app("web: exec ./listen\n"), free_port());
+        let (app, port) = (smoke::app("web: exec ./listen\n"), free_base());
         let running = app.dyno(["start", "--router", "-p", &port.to_string()]).args(args).spawn();
         running.until_shown("Listening on ");
         Self { app, port, running }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_port;
+use crate::app::free_base;
 use crate::checkouts::{end, with_worktree};
 use crate::harness::{App, Call, Ended, Running};
 use crate::smoke;
@@ -33,7 +33,7 @@ fn lines(url: u16, web: u16, worker: u16) -> [String; 2] {
 #[test]
 fn s16_1_the_router_has_the_base_port_and_the_dynos_follow() {
     let app = App::new(TWO);
-    let port = free_port();
+    let port = free_base();
 
     let (said, stderr) = said(app.dyno(["start", "--router", "-p", &port.to_string()]));
 
@@ -43,7 +43,7 @@ fn s16_1_the_router_has_the_base_port_and_the_dynos_follow() {
 #[test]
 fn s16_1_a_router_with_a_port_of_its_own_moves_no_dyno() {
     let app = App::new(TWO);
-    let (base, port) = (free_port(), free_port());
+    let (base, port) = (free_base(), free_base());
 
     let (said, _) = said(app.dyno(["start", "-p", &base.to_string(), &format!("--router={port}")]));
 
@@ -53,7 +53,7 @@ fn s16_1_a_router_with_a_port_of_its_own_moves_no_dyno() {
 #[test]
 fn s16_1_without_a_router_the_address_is_that_of_web() {
     let app = App::new(TWO);
-    let port = free_port();
+    let port = free_base();
     let base = port.to_string();
 
     assert_eq!(said(app.dyno(["start", "-p", &base])).0, lines(port, port, port + 100));
@@ -67,7 +67,7 @@ fn s16_1_without_a_router_the_address_is_that_of_web() {
 #[test]
 fn s16_1_heroku_starts_a_router_unless_it_is_left_out() {
     let app = App::new(TWO);
-    let port = free_port();
+    let port = free_base();
     let base = port.to_string();
     let heroku = ["start", "--heroku", "--log-format", "text", "-p", &base];
 
@@ -80,7 +80,7 @@ fn s16_1_heroku_starts_a_router_unless_it_is_left_out() {
 #[test]
 fn s16_1_an_address_that_the_user_sets_wins() {
     let app = App::new(TWO).file(".env", "DYNO_URL=http://shop.example\n");
-    let port = free_port();
+    let port = free_base();
 
     let (said, _) = said(app.dyno(["start", "--router", "-p", &port.to_string()]));
 
@@ -90,7 +90,7 @@ fn s16_1_an_address_that_the_user_sets_wins() {
 #[test]
 fn s16_1_under_the_name_foreman_there_is_no_router() {
     let app = App::new("web: echo port $PORT, address $DYNO_URL.\n").file(".foreman", "router: true\n");
-    let port = free_port();
+    let port = free_base();
 
     let finished = app.called("foreman", ["start", "-p", &port.to_string()]).run();
 
@@ -184,7 +184,7 @@ fn s16_1_an_address_of_another_machine_is_an_error_that_names_it() {
     let app = App::new("web: true\n");
 
     app.refuses(
-        &["start", "--router", "-p", &free_port().to_string(), "--bind", "192.0.2.1"],
+        &["start", "--router", "-p", &free_base().to_string(), "--bind", "192.0.2.1"],
         69,
         "error: the router cannot listen on 192.0.2.1: this machine does not have that address\n\n\
          hint: `ip address` lists its addresses; `--bind 0.0.0.0` means all of IPv4\n",
@@ -194,7 +194,7 @@ fn s16_1_an_address_of_another_machine_is_an_error_that_names_it() {
 #[test]
 fn s16_1_a_router_without_web_is_a_warning() {
     let app = smoke::app("api: exec ./listen 127.0.0.1\n");
-    let port = free_port();
+    let port = free_base();
     let running = app.dyno(["start", "--router", "-p", &port.to_string()]).spawn();
     running.until_shown("api.1  | Listening on ");
     let answer = crate::router::answer(port, "Accept: application/json\r\n");
@@ -221,7 +221,7 @@ fn two_servers(app: &App, port: u16, args: &[&str]) -> Running {
 #[test]
 fn s6_11_one_line_of_the_log_says_where_the_router_listens() {
     let app = smoke::app("web: exec ./listen\n");
-    let port = free_port();
+    let port = free_base();
     let running = two_servers(&app, port, &[]);
     running.until_shown("web.1  | listening on http://");
     running.until_shown("web.2  | Listening on ");
@@ -242,7 +242,7 @@ fn s6_11_one_line_of_the_log_says_where_the_router_listens() {
 #[test]
 fn s10_6_a_detached_start_prints_the_address_of_the_router() {
     let app = smoke::app("web: exec ./listen\n");
-    let port = free_port();
+    let port = free_base();
 
     let mut start = app.dyno(["start", "--detach", "--router", "-p", &port.to_string()]).spawn();
 
