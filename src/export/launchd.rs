@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::run_script::{keep_open, order_notes, pass_on, wait};
 use super::service_directory::home_of;
-use super::sh_text::{ShText, check_name, env_file, exports, missing_values, release_service, service};
+use super::sh_text::{ShText, env_file, exports, missing_values, release_service, service};
 use super::supervisord::fifo;
 use super::systemd::stops_all;
 use super::{
@@ -31,7 +31,6 @@ const THROTTLE_SECONDS: u64 = 10;
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
-    check_name(NAME, app)?;
     let marker = Marker::new(ExportFormat::Launchd, &app.name);
     let notes = notes(app);
     let mut files = Vec::new();

@@ -17,6 +17,7 @@ mod kubernetes;
 mod launchd;
 mod marker;
 mod moving;
+mod plain_names;
 mod run_script;
 mod runit;
 mod s6;
@@ -42,6 +43,7 @@ pub use moving::{MoveFinding, MovePlace, MoveTarget, MovedApp, move_findings};
 /// # Errors
 /// What the format cannot carry.
 pub fn export(format: ExportFormat, app: &ExportedApp) -> Result<Exported, ExportFailure> {
+    plain_names::check(format, app)?;
     match format {
         ExportFormat::Systemd => systemd::files(app),
         ExportFormat::Supervisord => supervisord::files(app),

@@ -7,7 +7,7 @@ use super::run_script::{keep_open, order_notes, wait};
 use super::service_directory::{
     DirectoryEngine, fifo, find_programs, finish, finish_release, head, log, record, script, set_variables, values,
 };
-use super::sh_text::{ShText, check_name, missing_values, release_service, service, signal_name};
+use super::sh_text::{ShText, missing_values, release_service, service, signal_name};
 use super::systemd::stops_all;
 use super::waiting::is_ready;
 use super::{
@@ -27,7 +27,6 @@ const SV_SECONDS: u64 = 7;
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
-    check_name(ENGINE.name, app)?;
     let marker = Marker::new(ExportFormat::Runit, &app.name);
     let notes = notes(app);
     let mut files: Vec<ExportFile> = values(&ENGINE, app, &marker)?.into_iter().collect();

@@ -7,7 +7,7 @@ use super::run_script::{keep_open, order_notes, pass_on, wait};
 use super::service_directory::{
     DirectoryEngine, fifo, find_programs, finish, finish_release, head, log, record, script, set_variables, values,
 };
-use super::sh_text::{ShText, check_name, missing_values, release_service, service, signal_name};
+use super::sh_text::{ShText, missing_values, release_service, service, signal_name};
 use super::systemd::stops_all;
 use super::waiting::is_ready;
 use super::{
@@ -28,7 +28,6 @@ const NOTIFIER: &str = "s6-notifyoncheck";
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
-    check_name(ENGINE.name, app)?;
     let marker = Marker::new(ExportFormat::S6, &app.name);
     let notes = notes(app);
     let number = |service: &str, name: &str, value: String| {

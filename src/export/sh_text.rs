@@ -1,6 +1,6 @@
 //! What `sh` reads: the file with the values of config vars, and scripts.
 //!
-//! In single quotes every byte stands for itself, so that every value but NUL can be written.
+//! Single quotes keep every byte as it is, so any value without NUL can be written.
 
 use super::{ExportFailure, ExportedApp, ExportedVariable};
 use crate::app::quote_word;
@@ -82,17 +82,6 @@ pub(super) fn service(app: &ExportedApp, dyno: &DynoName) -> String {
 /// The name of what runs the release command.
 pub(super) fn release_service(app: &ExportedApp) -> String {
     format!("{}-release", app.name)
-}
-
-/// # Errors
-/// The name of the app cannot begin the name of a file.
-pub(super) fn check_name(format: &'static str, app: &ExportedApp) -> Result<(), ExportFailure> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if !app.name.is_empty() && app.name.chars().all(is_plain) && !app.name.starts_with(['.', '-']) {
-        return Ok(());
-    }
-    let reason = "it may only have A-Z a-z 0-9 _ - ., and may not begin with - or .";
-    Err(ExportFailure::App { format, app: app.name.clone(), reason })
 }
 
 /// What to do about values that were left out.

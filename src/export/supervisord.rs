@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::run_script::{keep_open, order_notes, wait};
 use super::service_directory::home_of;
-use super::sh_text::{ShText, check_name, env_file, exports, missing_values, release_service, service, signal_name};
+use super::sh_text::{ShText, env_file, exports, missing_values, release_service, service, signal_name};
 use super::systemd::stops_all;
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedDyno,
@@ -27,7 +27,6 @@ const MANY: u32 = 1_000_000_000;
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
-    check_name(NAME, app)?;
     let marker = Marker::new(ExportFormat::Supervisord, &app.name);
     let notes = notes(app);
     let mut files = Vec::new();

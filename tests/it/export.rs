@@ -224,3 +224,21 @@ fn s18_1_foreman_writes_the_same_names_and_replaces_its_own_files() {
     assert!(upstart.stderr().starts_with(fact), "{}", upstart.stderr());
     assert!(upstart.stderr().ends_with("; `dyno` writes no files for upstart\n"), "{}", upstart.stderr());
 }
+
+#[test]
+fn s18_3_a_name_cannot_be_a_path_or_a_line_of_a_unit() {
+    let app = app();
+    let formats = ["systemd", "supervisord", "runit", "launchd"];
+
+    for format in formats {
+        let name = format!("error: {format} cannot have the app name `../evil`: ");
+        let refused = app.called("foreman", ["export"]).args(&[format, "out", "-a", "../evil"]).run();
+        refused.expect_end(Ended::Code(1));
+        assert!(refused.stderr().starts_with(&name), "{}", refused.stderr());
+        let user = "x\nExecStartPre=touch evil";
+        let refused = app.called("foreman", ["export"]).args(&[format, "out", "-a", "shop", "-u", user]).run();
+        let fact = format!("{format} cannot have `--user x\\nExecStartPre=touch evil`: that is not the name of a user");
+        refused.expect(Ended::Code(1), "", &error(&fact, "change `--user`, or leave it out"));
+    }
+    assert!(!app.has("out") && !app.path("..").join("evil.target").exists());
+}
