@@ -4,9 +4,11 @@
 //! What is not secret is in a `ConfigMap`, the values of config vars are in a Secret. `kustomization.yaml` names all objects but
 //! the Job, which has to succeed before the others are applied: its header has the commands.
 
+mod dyno_size;
 mod objects;
 mod pod;
 
+use self::dyno_size::resources;
 use self::objects::{config_map, deployment, ingress, kustomization, release_job, secret, service};
 use super::containers::{
     SIGTERM, common_notes, has_default_statuses, host, image, is_label, listed, names_note, note_lines, place_note,
@@ -191,6 +193,11 @@ fn notes(app: &ExportedApp) -> Vec<String> {
         running(app, |exported| exported.readiness.check().is_some_and(|check| !has_default_statuses(check)));
     if !statuses.is_empty() {
         notes.push(format!("kubernetes accepts every status from 200 to 399 of {}", listed(statuses)));
+    }
+    let sized = running(app, |exported| exported.size.as_deref().is_some_and(|size| resources(size).is_none()));
+    if !sized.is_empty() {
+        notes
+            .push(format!("the size of {} in app.json is not one of Heroku's, so it sets no resources", listed(sized)));
     }
     let hooks = running(app, |exported| stops_all(exported) || exported.stop_signal != SIGTERM);
     if !hooks.is_empty() {

@@ -1,6 +1,6 @@
 //! The names that every format writes as they are: of the app, which begins the names of files, and of its user (S18.3).
 //!
-//! A line break in one of them would be a line of a unit that nobody has asked for.
+//! A line break in one of them would add a line to a unit.
 
 use super::{ExportFailure, ExportFormat, ExportedApp};
 

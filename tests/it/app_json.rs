@@ -151,6 +151,23 @@ fn s18_4_export_takes_quantities_and_readiness_from_the_file() {
 }
 
 #[test]
+fn s18_4_the_size_of_a_dyno_is_the_memory_of_its_pod() {
+    let size = |size: &str| format!("{{\"quantity\": 1, \"size\": \"{size}\"}}");
+    let text = format!("{{\"formation\": {{\"web\": {}, \"worker\": {}}}}}", size("Standard-2X"), size("huge"));
+    let app = App::new("web: true\nworker: true\nclock: true\n").file("app.json", text);
+
+    let exported = app.dyno(["export", "kubernetes", "out", "-a", "shop", "--image", "shop:1"]).run();
+
+    exported.expect_end(Ended::Code(0));
+    let note = "note: the size of `worker` in app.json is not one of Heroku's, so it sets no resources\n";
+    assert!(exported.stderr().contains(note), "{}", exported.stderr());
+    let pod = |name: &str| std::fs::read_to_string(app.path(&format!("out/shop-{name}.yaml"))).unwrap();
+    let resources = "          resources:\n            requests:\n              memory: \"1024Mi\"\n            limits:\n              memory: \"2048Mi\"\n";
+    assert!(pod("web").contains(resources), "{}", pod("web"));
+    assert!(!pod("worker").contains("resources") && !pod("clock").contains("resources"));
+}
+
+#[test]
 fn s18_4_export_notes_a_type_that_the_procfile_lacks() {
     let app = App::new("web: true\n").file("app.json", "{\"formation\": {\n\"wbe\": {\"quantity\": 2}}}");
 

@@ -3,6 +3,7 @@
 use super::super::containers::{BOOT_SECONDS, SIGTERM, awaited_port, only_dyno, signal_name, stops_all};
 use super::super::yaml::{Yaml, YamlMap};
 use super::super::{ExportedApp, ExportedType};
+use super::dyno_size::resources;
 use super::has_values;
 use crate::model::Readiness;
 
@@ -21,6 +22,7 @@ pub(super) fn of_type(app: &ExportedApp, exported: &ExportedType, image: &str, a
         let port = YamlMap::new().with("name", "http").with("containerPort", exported.port);
         container = container.with("ports", vec![port]);
     }
+    container = container.with_some("resources", exported.size.as_deref().and_then(resources));
     if let Some(port) = awaited_port(app, exported) {
         let probe = probe(exported, port);
         let startup = probe.clone().with("periodSeconds", 1_u64).with("failureThreshold", BOOT_SECONDS);
