@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 
@@ -25,16 +26,60 @@ pub(crate) const APP: &str = "app";
 /// Where programs are. What a user has installed elsewhere may be a script that adds variables.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a user manager of systemd needs: a machine that seems to be booted with systemd, and a control group of its own. It
-/// sees another `/run`, in which nothing else of this machine can be reached.
+/// What a user manager of systemd needs: a machine that seems to be booted with systemd, and control groups of its own. It
+/// sees another `/run`, in which nothing else of this machine can be reached. Without a group of its own in each hierarchy
+/// it would manage every process of the machine that no manager has yet.
 const USER_MANAGER: &str = r#"
 mount -t tmpfs none /run && mkdir -p /run/systemd/system || exit 1
-for root in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
-    mkdir "$root/$GROUP" 2>/dev/null && echo 0 >"$root/$GROUP/cgroup.procs" && break
+for directory in $GROUPS_OF_MANAGER; do
+    echo 0 >"$directory/cgroup.procs" || exit 1
 done
 export SYSTEMD_LOG_TARGET=console
 exec /lib/systemd/systemd --user
 "#;
+
+/// Empty control groups for one user manager, in each hierarchy that it may change. They are removed at the end.
+struct ControlGroups(Vec<PathBuf>);
+
+impl ControlGroups {
+    /// None: this machine gives none.
+    fn new() -> Option<Self> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("dyno-it-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let top = PathBuf::from("/sys/fs/cgroup");
+        let hierarchies = if top.join("cgroup.procs").exists() { vec![top] } else { below(&top) };
+        // A user manager does not touch `cpuset`, whose new groups have no processor.
+        let hierarchies = hierarchies.into_iter().filter(|path| !path.ends_with("cpuset") && !path.is_symlink());
+        let mut groups = Self(Vec::new());
+        for group in hierarchies.map(|hierarchy| hierarchy.join(&name)) {
+            fs::create_dir(&group).ok()?;
+            groups.0.push(group);
+        }
+        (!groups.0.is_empty()).then_some(groups)
+    }
+}
+
+impl Drop for ControlGroups {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            remove_group(group);
+        }
+    }
+}
+
+/// Removes a control group with those below it, unless a process is in one of them.
+fn remove_group(group: &Path) {
+    for inner in below(group) {
+        remove_group(&inner);
+    }
+    let _ = fs::remove_dir(group);
+}
+
+/// The directories in a directory.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
+}
 
 impl Host {
     pub(crate) const ALL: [Self; 4] = [Self::Supervisord, Self::Runit, Self::S6, Self::Systemd];
@@ -68,6 +113,7 @@ impl Host {
     pub(crate) fn start(self, app: &App) -> Option<Engine<'_>> {
         let directory = self.directory(app);
         let path = directory.to_str().unwrap();
+        let mut groups = None;
         let running = match self {
             Self::Supervisord => {
                 fs::write(app.top().join("supervisord.conf"), configuration(app, &directory)).unwrap();
@@ -76,9 +122,9 @@ impl Host {
             }
             Self::Runit => app.dyno(["-P", path]).env("PATH", PATH).program(Path::new("runsvdir")).spawn(),
             Self::S6 => app.dyno([path]).env("PATH", PATH).program(Path::new("s6-svscan")).spawn(),
-            Self::Systemd => user_manager(app)?,
+            Self::Systemd => user_manager(app, groups.insert(control_groups()?)),
         };
-        let engine = Engine { host: self, app, running };
+        let engine = Engine { host: self, app, running, _groups: groups };
         if self == Self::Systemd {
             engine.running.until("the user manager answers", || engine.control(&["list-units"]).status.success());
             let target = format!("{APP}.target");
@@ -88,16 +134,24 @@ impl Host {
     }
 }
 
-fn user_manager(app: &App) -> Option<Running> {
-    let words = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
-    let mut probe = Command::new(words[0]);
-    probe.args(&words[1..]).arg("mount -t tmpfs none /run && test -x /lib/systemd/systemd").stderr(Stdio::null());
-    if !fork(&mut probe).wait().unwrap().success() {
-        note("skipped: systemd cannot run for a user here, which needs root");
-        return None;
+/// Runs a program that sees mounts of its own.
+const OWN_MOUNTS: [&str; 6] = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
+
+/// The control groups for a user manager. None: it cannot run here, which a note says.
+fn control_groups() -> Option<ControlGroups> {
+    let mut probe = Command::new(OWN_MOUNTS[0]);
+    probe.args(&OWN_MOUNTS[1..]).arg("mount -t tmpfs none /run && test -x /lib/systemd/systemd").stderr(Stdio::null());
+    let groups = if fork(&mut probe).wait().unwrap().success() { ControlGroups::new() } else { None };
+    if groups.is_none() {
+        note("skipped: systemd cannot run for a user here, which needs root and control groups");
     }
-    let group = format!("dyno-it-{}", std::process::id());
-    Some(app.dyno([]).program(Path::new(USER_MANAGER)).under(&words).env("GROUP", group).env("PATH", PATH).spawn())
+    groups
+}
+
+fn user_manager(app: &App, groups: &ControlGroups) -> Running {
+    let groups: Vec<_> = groups.0.iter().map(|group| group.to_str().unwrap()).collect();
+    let call = app.dyno([]).program(Path::new(USER_MANAGER)).under(&OWN_MOUNTS).env("PATH", PATH);
+    call.env("GROUPS_OF_MANAGER", groups.join(" ")).spawn()
 }
 
 /// A configuration that includes the exported file.
@@ -117,6 +171,8 @@ pub(crate) struct Engine<'a> {
     pub(crate) host: Host,
     app: &'a App,
     pub(crate) running: Running,
+    // Removed after the engine has ended.
+    _groups: Option<ControlGroups>,
 }
 
 impl Engine<'_> {
@@ -212,7 +268,6 @@ impl Engine<'_> {
             Host::Runit => self.running.signal(Signal::SIGHUP),
             Host::Supervisord | Host::S6 | Host::Systemd => self.running.signal(Signal::SIGTERM),
         }
-        let Self { running, .. } = self;
-        running.until("nothing of the engine is left", || running.processes().is_empty());
+        self.running.until("nothing of the engine is left", || self.running.processes().is_empty());
     }
 }
