@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{OnceLock, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::{env, fs};
 
 use crate::harness::{Capture, Ended, Finished, Running, happens, note, until};
@@ -193,6 +193,13 @@ pub(crate) fn held_5000() -> Option<TcpListener> {
         held.is_some()
     });
     held
+}
+
+/// Keeps other tests from the blocks of ports that checkouts have: two checkouts of different tests may have the same one,
+/// since the hashes of their paths select it.
+pub(crate) fn with_all_blocks() -> MutexGuard<'static, ()> {
+    static BLOCKS: Mutex<()> = Mutex::new(());
+    BLOCKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether this machine has IPv6. If it has not, a note says that the test was skipped.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::app::with_all_blocks;
 use crate::checkouts;
 use crate::harness::{App, Call, Ended, Running, error, until};
 
@@ -88,6 +89,7 @@ fn s10_3_the_app_option_and_the_foreman_file_set_the_name() {
 
 #[test]
 fn s10_3_a_linked_worktree_is_named_after_the_repository_too() {
+    let _blocks = with_all_blocks();
     // What `git worktree add ../fix-1` leaves behind.
     let app = App::new(TWO).file(".git/worktrees/fix-1/commondir", "../..\n").file("../fix-1/Procfile", TWO);
     let git_file = format!("gitdir: {}/.git/worktrees/fix-1\n", app.root().display());

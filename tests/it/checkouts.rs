@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::app::held_5000;
+use crate::app::{held_5000, with_all_blocks};
 use crate::harness::{App, Call, Ended, Finished, Running, until};
 use nix::sys::signal::Signal;
 
@@ -55,6 +55,7 @@ pub(crate) fn remembered(app: &App) -> String {
 
 #[test]
 fn s5_5_a_linked_worktree_has_a_block_of_its_own_and_keeps_it() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let first = end(start(&app, "../fix-1", &[], &["web.1", "worker.1"]));
 
@@ -74,6 +75,7 @@ fn s5_5_a_linked_worktree_has_a_block_of_its_own_and_keeps_it() {
 
 #[test]
 fn s5_5_other_checkouts_leave_5000_only_if_a_server_needs_that_port() {
+    let _blocks = with_all_blocks();
     let app = App::new(TWO);
     let _held = held_5000();
 
@@ -96,6 +98,7 @@ fn s5_5_other_checkouts_leave_5000_only_if_a_server_needs_that_port() {
 
 #[test]
 fn s5_5_explain_port_names_the_program_that_uses_5000() {
+    let _blocks = with_all_blocks();
     let app = App::new(TWO);
     let held = held_5000();
     let name = fs::read_to_string("/proc/self/comm").unwrap();
@@ -117,6 +120,7 @@ fn s5_5_explain_port_names_the_program_that_uses_5000() {
 
 #[test]
 fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
     let before = remembered(&app);
@@ -135,6 +139,7 @@ fn s5_5_a_block_that_another_app_uses_is_replaced_for_one_run() {
 
 #[test]
 fn s5_5_a_block_that_another_run_has_partly_reserved_is_replaced() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
     let before = remembered(&app);
@@ -158,6 +163,7 @@ fn s5_5_a_block_that_another_run_has_partly_reserved_is_replaced() {
 
 #[test]
 fn s5_5_starts_of_one_checkout_share_its_block_and_a_copy_has_another() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let web = start(&app, "../fix-1", &["web"], &["web.1"]);
     let worker = start(&app, "../fix-1", &["worker"], &["worker.1"]);
@@ -178,6 +184,7 @@ fn s5_5_starts_of_one_checkout_share_its_block_and_a_copy_has_another() {
 
 #[test]
 fn s5_5_explain_port_says_what_a_start_says() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let explain = |app: &App| at(app.dyno(["config", "--explain", "PORT"]), &app.path("../fix-1")).run().stdout();
 
@@ -227,6 +234,7 @@ fn in_order(app: &App, directory: &str, first: &[&str], second: &[&str]) -> [u16
 
 #[test]
 fn s5_5_no_address_depends_on_whether_a_copy_starts_first() {
+    let _blocks = with_all_blocks();
     let (copy, own) = (["--name", "copy"], []);
     for directory in ["", "../fix-1"] {
         // Another program may take a port in between.
@@ -246,6 +254,7 @@ fn s5_5_no_address_depends_on_whether_a_copy_starts_first() {
 
 #[test]
 fn s5_5_starts_of_one_copy_share_its_block() {
+    let _blocks = with_all_blocks();
     let app = App::new(TWO);
     let web = start(&app, "", &["--name", "copy", "web"], &["web.1"]);
     let worker = start(&app, "", &["--name", "copy", "worker"], &["worker.1"]);
@@ -260,6 +269,7 @@ fn s5_5_starts_of_one_copy_share_its_block() {
 
 #[test]
 fn s5_5_if_every_block_is_taken_nothing_starts() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let app = app.file("../home/.local/state/dyno/ports", "10100-19999 all /\n");
 
@@ -273,6 +283,7 @@ fn s5_5_if_every_block_is_taken_nothing_starts() {
 
 #[test]
 fn s5_5_foreman_and_fixed_ports_keep_5000_in_a_worktree() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new("worker: echo $PORT\n"), "fix-1", "worker: echo $PORT-$WEB_URL-$DYNO_APP\n");
     for call in
         [app.called("foreman", ["start"]), app.called("honcho", ["start"]), app.dyno(["start", "--fixed-ports"])]
@@ -285,6 +296,7 @@ fn s5_5_foreman_and_fixed_ports_keep_5000_in_a_worktree() {
 
 #[test]
 fn s5_6_a_one_off_dyno_gets_the_address_of_the_running_web_dyno() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let run =
         |app: &App| at(app.dyno(["run", "echo $WEB_PORT $WEB_URL $DYNO_APP"]), &app.path("../fix-1")).run().stdout();
@@ -306,6 +318,7 @@ fn s5_6_a_one_off_dyno_gets_the_address_of_the_running_web_dyno() {
 
 #[test]
 fn s5_5_a_start_beside_foreman_in_one_directory_has_ports_of_its_own() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let port = web_port(&end(start(&app, "../fix-1", &[], &["web.1"])));
     let foreman = at(app.called("foreman", ["start", "-p", &port.to_string()]), &app.path("../fix-1")).spawn();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::app::example;
+use crate::app::{example, with_all_blocks};
 use crate::checkouts::{end, remembered, said, web_port, with_worktree};
 use crate::front_door::{OpenDoor, assert_echo};
 use crate::harness::{App, Call, Ended, Finished, Running, until};
@@ -116,6 +116,7 @@ fn run_all(app: &App, order: &[String]) -> Vec<Ran> {
 
 #[test]
 fn s5_5_twenty_worktrees_share_no_port_keep_theirs_and_leave_no_file() {
+    let _blocks = with_all_blocks();
     let listen = example("listen").display().to_string();
     let program = |checkout: &str, name| match name {
         "web" => format!("{listen} 127.0.0.1 {}", status_of(checkout)),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use crate::app::with_all_blocks;
 use crate::checkouts::with_worktree;
 use crate::docs_examples::{README, blocks};
 use crate::harness::{App, Call, Ended, until, with_fixed_times_and_pids};
@@ -109,6 +110,7 @@ fn is_table(text: &str) -> bool {
 
 #[test]
 fn s10_2_the_list_of_apps_in_the_readme_is_real_output() {
+    let _blocks = with_all_blocks();
     let app = App::new("web: exec sleep 1000\n").file(".git/HEAD", "ref: refs/heads/main\n");
     let app = with_worktree(app, "fix-1", "web: exec sleep 1000\n");
     let app = app.file(".git/worktrees/fix-1/HEAD", "ref: refs/heads/fix-1\n");

@@ -176,7 +176,7 @@ impl Running {
 
     pub(crate) fn report(&self) -> String {
         let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
-        let cut = |text: &str| text.chars().take(4000).collect::<String>();
+        let cut = |text: &str| text.chars().skip(text.chars().count().saturating_sub(4000)).collect::<String>();
         format!("stdout:\n{}\nstderr:\n{}\nprocesses: {:#?}", cut(&stdout), cut(&stderr), self.processes())
     }
 

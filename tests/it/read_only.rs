@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use crate::app::with_all_blocks;
 use crate::checkouts::{end, remembered, start, web_port, with_worktree};
 use crate::harness::{App, Call, Ended, Finished, RARE_PORT, error, until};
 use crate::running::{dynos, stop};
@@ -72,6 +73,7 @@ fn s10_1_a_running_app_is_found_in_a_read_only_runtime_directory() {
 
 #[test]
 fn s5_5_with_a_read_only_state_directory_the_hash_decides() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(smoke::app(WEB), "fix-1", WEB);
     let home = app.top().join("home");
     let read_only = |args: &[&str]| {
@@ -109,6 +111,7 @@ fn s5_5_with_a_read_only_state_directory_the_hash_decides() {
 
 #[test]
 fn s5_5_the_ports_of_a_read_only_checkout_are_remembered() {
+    let _blocks = with_all_blocks();
     let web = "web: touch written; echo $PORT $WEB_URL $DYNO_APP; exec ../app/listen 127.0.0.1\n";
     let app = with_worktree(smoke::app(web), "fix-1", web);
     let root = app.path("../fix-1");

@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::app::fork;
+use crate::app::{fork, with_all_blocks};
 use crate::checkouts::{end, said, web_port};
 use crate::harness::{App, Ended, Running, note, until};
 use crate::running::{dynos, stop};
@@ -41,6 +41,7 @@ fn start_all<const N: usize>(app: &App, directories: [&str; N]) -> [Running; N] 
 
 #[test]
 fn s5_5_two_real_worktrees_keep_their_ports_beside_the_main_checkout() {
+    let _blocks = with_all_blocks();
     let app = App::new(WEB);
     shell(&app, "git init -q -b main .; git add Procfile");
     shell(&app, "git -c user.name=me -c user.email=me@example.com commit -qm one");
@@ -98,6 +99,7 @@ fn starts_on_5000(app: &App) -> Running {
 
 #[test]
 fn s5_5_time_wait_and_a_database_leave_the_main_checkout_on_5000() {
+    let _blocks = with_all_blocks();
     in_a_network_of_its_own(|| {
         let app = smoke::app("web: exec ./listen 127.0.0.1\nworker: exec sleep 1000\n").file(".git/HEAD", "");
         let _database = TcpListener::bind(("127.0.0.1", DATABASE)).unwrap();

@@ -84,7 +84,8 @@ fn s16_3_ten_restarts_lose_no_request_and_repeat_no_post() {
             })
             .collect();
         for number in 1..=10 {
-            app.dyno(["restart", "web", "--wait"]).run().expect_end(Ended::Code(0));
+            let restart = app.dyno(["restart", "web", "--wait"]).run();
+            assert_eq!(restart.ended, Ended::Code(0), "{}\n{}", restart.stderr(), running.report());
             let starts = || running.stdout.text().matches("| started with pid ").count();
             running.until("the dynos have started again", || starts() > number);
         }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
-use crate::app::free_base;
+use crate::app::{free_base, with_all_blocks};
 use crate::checkouts::{end, with_worktree};
 use crate::harness::{App, Call, Ended, Running};
 use crate::smoke;
@@ -99,6 +99,7 @@ fn s16_1_under_the_name_foreman_there_is_no_router() {
 
 #[test]
 fn s16_1_the_router_has_a_place_of_its_own_in_a_block() {
+    let _blocks = with_all_blocks();
     let app = with_worktree(App::new(TWO), "fix-1", TWO);
     let root = app.path("../fix-1");
 
