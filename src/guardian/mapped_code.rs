@@ -1,7 +1,7 @@
 //! Gives back the memory of code that an app at rest does not need, and memory that is free.
 //!
 //! One of the three files that may contain `unsafe`. The others are `spawn` and `sys`.
-#![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, madvise and malloc_trim")]
+#![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, madvise and the allocator")]
 
 use super::sys::page_bytes;
 
@@ -14,6 +14,16 @@ pub fn unmap_unchanged_pages() {
     }
     // SAFETY: the function has the type that is called, and does not keep what it gets.
     unsafe { libc::dl_iterate_phdr(Some(unmap_object), std::ptr::null_mut()) };
+}
+
+/// Lets the allocator keep a mebibyte of free memory. By default it gives back all but 128 KiB with nearly each request, and
+/// asks for it again.
+pub fn keep_free_memory() {
+    // SAFETY: this changes one setting of the allocator, under its locks.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 20);
+    }
 }
 
 /// Gives the system the memory that the allocator keeps for later.

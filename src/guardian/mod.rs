@@ -32,7 +32,7 @@ pub use caller_end::CallerEnd;
 pub use client::{Guardian, Lost};
 pub use detach::{BorrowedStreams, CallerLink, Detached, END_OF_NEWS, StartNews, WaitingCaller, detach};
 pub use limits::Limits;
-pub use mapped_code::{unmap_free_memory, unmap_unchanged_pages};
+pub use mapped_code::{keep_free_memory, unmap_free_memory, unmap_unchanged_pages};
 pub use proc_table::{NoProcessTable, check_process_table, family_of, parent_of};
 pub use protocol::Message;
 pub use spawn_failure::fork_failure;

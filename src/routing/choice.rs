@@ -61,8 +61,8 @@ impl Backends {
             let is_late = now >= deadline && (was_tried(backend) || is_left(backend));
             !is_late && free_at(backend).is_some_and(|at| at <= now)
         };
-        let free: Vec<&Backend> = self.0.iter().filter(is_up).filter(is_free).collect();
-        if let Some(backend) = pick(&free, random) {
+        let free = || self.0.iter().filter(is_up).filter(is_free);
+        if let Some(backend) = free().nth(pick(free().count(), random)) {
             return Choice::Send(backend.clone());
         }
         let next = self.0.iter().filter(is_up).filter_map(free_at).min();
@@ -91,10 +91,11 @@ impl Backends {
     }
 }
 
-fn pick<'a>(backends: &[&'a Backend], random: u64) -> Option<&'a Backend> {
-    // The upper half of the product is below the length.
-    let at = (u128::from(random) * backends.len() as u128) >> 64;
-    backends.get(usize::try_from(at).ok()?).copied()
+/// One of so many places, each of which is as likely.
+fn pick(places: usize, random: u64) -> usize {
+    // The upper half of the product is below the number.
+    let at = (u128::from(random) * places as u128) >> 64;
+    usize::try_from(at).unwrap_or_default()
 }
 
 #[cfg(test)]

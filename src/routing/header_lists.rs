@@ -35,8 +35,11 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    // Each removal would be a look-up; most messages have none of them.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
 }
 
@@ -57,7 +60,7 @@ pub(super) fn append_element(headers: &mut HeaderMap, name: &HeaderName, element
 
 /// Makes equal lines of `Content-Length` one. False: they differ, or one is not a number.
 pub(super) fn merge_content_length(headers: &mut HeaderMap) -> bool {
-    let mut length: Option<u64> = None;
+    let (mut length, mut lines): (Option<u64>, usize) = (None, 0);
     for value in headers.get_all(header::CONTENT_LENGTH) {
         let digits = value.to_str().unwrap_or_default();
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -65,8 +68,9 @@ pub(super) fn merge_content_length(headers: &mut HeaderMap) -> bool {
             Ok(number) if is_number && length.is_none_or(|other| other == number) => length = Some(number),
             _ => return false,
         }
+        lines += 1;
     }
-    if let Some(length) = length {
+    if let Some(length) = length.filter(|_| lines > 1) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     true

@@ -36,7 +36,7 @@ pub use page::{ErrorPage, FrontDoorApp, FrontDoorPage, PageDyno, PageFacts, want
 pub use quarantine::Quarantine;
 pub use rejection::Rejection;
 pub use request_clock::{ClockVerdict, RequestClock, RequestStage};
-pub use request_rules::{Prepared, RequestRules, is_idempotent};
+pub use request_rules::{ClientAddress, Prepared, RequestRules, is_idempotent};
 pub use route::{KnownApp, RouteTarget, front_door_route, handed_over_route, route};
 pub use router_entry::RouterEntry;
 pub use rules::RouterRules;

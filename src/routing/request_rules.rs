@@ -1,16 +1,16 @@
 //! What the router changes in the head of a request and of an answer (S16.2; RFC 9110, section 7).
 
 mod answer;
+mod client_address;
 mod request_id;
 #[cfg(test)]
 mod tests;
 
-use core::net::{IpAddr, SocketAddr};
-
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Uri, Version, request};
 
-use self::request_id::{kept_id, new_id};
+pub use self::client_address::ClientAddress;
+use self::request_id::{is_usable_id, new_id};
 use super::header_lists::{append_element, elements, has_element, merge_content_length, remove_hop_by_hop};
 use super::{HostName, Rejection, RouterRules};
 
@@ -40,8 +40,6 @@ pub struct RequestRules {
 pub struct Prepared {
     /// The host that it names.
     pub host: HostName,
-    /// Its id, as sent to the dyno.
-    pub request_id: String,
     /// Whether it asks for a tunnel, with the header `Upgrade` that is left.
     pub wants_upgrade: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
@@ -68,7 +66,7 @@ impl RequestRules {
     pub fn prepare(
         &self,
         head: &mut request::Parts,
-        client: SocketAddr,
+        client: &ClientAddress,
         unix_ms: u64,
         random: u128,
     ) -> Result<Prepared, Rejection> {
@@ -111,25 +109,23 @@ impl RequestRules {
             head.headers.insert(header::UPGRADE, upgrade);
         }
         head.version = Version::HTTP_11;
-        let request_id = self.add_headers(&mut head.headers, client.ip(), unix_ms, random);
-        Ok(Prepared { host, request_id, wants_upgrade, expects_continue })
+        self.add_headers(&mut head.headers, client, unix_ms, random);
+        Ok(Prepared { host, wants_upgrade, expects_continue })
     }
 
-    /// Adds what the platform's router adds. Returns the id of the request.
-    fn add_headers(&self, headers: &mut HeaderMap, client: IpAddr, unix_ms: u64, random: u128) -> String {
+    /// Adds what the platform's router adds.
+    fn add_headers(&self, headers: &mut HeaderMap, client: &ClientAddress, unix_ms: u64, random: u128) {
         headers.reserve(ADDED_HEADERS);
-        let request_id = kept_id(&headers.get_all(&X_REQUEST_ID)).unwrap_or_else(|| new_id(random));
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            headers.insert(&X_REQUEST_ID, value);
+        let mut ids = headers.get_all(&X_REQUEST_ID).iter();
+        let is_kept = matches!((ids.next(), ids.next()), (Some(id), None) if is_usable_id(id));
+        if !is_kept && let Ok(id) = HeaderValue::from_bytes(&new_id(random)) {
+            headers.insert(&X_REQUEST_ID, id);
         }
-        if let Ok(address) = HeaderValue::try_from(client.to_canonical().to_string()) {
-            append_element(headers, &X_FORWARDED_FOR, address);
-        }
+        append_element(headers, &X_FORWARDED_FOR, client.header());
         headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         headers.insert(&X_FORWARDED_PORT, HeaderValue::from(self.port));
         headers.insert(&X_REQUEST_START, HeaderValue::from(unix_ms));
         append_element(headers, &header::VIA, HeaderValue::from_static(self.via()));
-        request_id
     }
 
     fn via(&self) -> &'static str {

@@ -78,7 +78,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::api::AppFacts;
 use crate::error::Error;
@@ -225,43 +225,47 @@ pub type PhaseMark = Box<dyn FnMut(SmokePhase) -> String>;
 ///
 /// # Errors
 /// The system refused something that `dyno` itself needs: a thread, a socket or the event queue.
-pub fn run(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
+pub fn run(start: Start, guardian: Guardian) -> std::io::Result<Ending> {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let local = LocalSet::new();
-    local.block_on(&tokio, async {
-        let (caller, calls) = Calls::new();
-        let archive = (start.api.is_some() || start.launch.is_some()).then(LogArchive::new);
-        let launch = start.launch.take().zip(archive.clone());
-        let api = start.api.take().zip(archive.clone());
-        let api = match api {
-            Some((api, archive)) => {
-                let watched = start.plan.blueprint.release().watch.types.clone();
-                Some(serve(api, watched, caller.clone(), archive).await?)
-            }
-            None => None,
-        };
-        let stream = match (&start.smoke, &launch) {
-            (Some(_), _) => LogStream::Stderr,
-            (None, Some(_)) => LogStream::Nowhere,
-            (None, None) => LogStream::Stdout,
-        };
-        let launching = match launch {
-            Some((launch, archive)) => Some((launch.begin(caller)?, archive)),
-            None => None,
-        };
-        let mut runtime = Runtime::new(start, stream, guardian, calls, archive)?;
-        let finished = runtime.until_finished().await;
-        let last = runtime.supervisor.snapshot();
-        let mut ending = runtime.end(finished).await;
-        if let Some((launching, archive)) = launching {
-            ending.stopped_launch = launching.finish(&archive).await;
+    // A task of its own: the future of the set itself would look at everything that it waits for whenever any task does
+    // something, such as the router with each request.
+    let ending = LocalSet::new().block_on(&tokio, async { spawn_local(run_to_end(start, guardian)).await });
+    ending.map_err(std::io::Error::other)?
+}
+
+async fn run_to_end(mut start: Start, guardian: Guardian) -> std::io::Result<Ending> {
+    let (caller, calls) = Calls::new();
+    let archive = (start.api.is_some() || start.launch.is_some()).then(LogArchive::new);
+    let launch = start.launch.take().zip(archive.clone());
+    let api = start.api.take().zip(archive.clone());
+    let api = match api {
+        Some((api, archive)) => {
+            let watched = start.plan.blueprint.release().watch.types.clone();
+            Some(serve(api, watched, caller.clone(), archive).await?)
         }
-        if let Some(server) = api {
-            server.finish().await;
-            server.leave_summary(&last, &ending);
-        }
-        Ok(ending)
-    })
+        None => None,
+    };
+    let stream = match (&start.smoke, &launch) {
+        (Some(_), _) => LogStream::Stderr,
+        (None, Some(_)) => LogStream::Nowhere,
+        (None, None) => LogStream::Stdout,
+    };
+    let launching = match launch {
+        Some((launch, archive)) => Some((launch.begin(caller)?, archive)),
+        None => None,
+    };
+    let mut runtime = Runtime::new(start, stream, guardian, calls, archive)?;
+    let finished = runtime.until_finished().await;
+    let last = runtime.supervisor.snapshot();
+    let mut ending = runtime.end(finished).await;
+    if let Some((launching, archive)) = launching {
+        ending.stopped_launch = launching.finish(&archive).await;
+    }
+    if let Some(server) = api {
+        server.finish().await;
+        server.leave_summary(&last, &ending);
+    }
+    Ok(ending)
 }
 
 /// Answers the clients of the API, and watches files, until the run ends. `watched`: the process types that the first
@@ -276,15 +280,15 @@ async fn serve(
     let tcp = api.tcp.take().map(TcpListener::from_std).transpose()?;
     let (on_change, sources) = (api.on_change, api.sources_watch.take());
     let server = ApiServer::new(api, calls, archive);
-    tokio::task::spawn_local(Rc::clone(&server).serve(listener, tcp));
+    spawn_local(Rc::clone(&server).serve(listener, tcp));
     if let Some(on_change) = on_change {
         let watch = server.begin_to_watch(on_change).await;
-        tokio::task::spawn_local(Rc::clone(&server).watch_files(watch));
+        spawn_local(Rc::clone(&server).watch_files(watch));
     }
     if let Some(sources) = sources {
         let read = server.files.borrow().paths();
         let sources = sources.begin(watched, read).await;
-        tokio::task::spawn_local(Rc::clone(&server).watch_sources(sources));
+        spawn_local(Rc::clone(&server).watch_sources(sources));
     }
     Ok(server)
 }

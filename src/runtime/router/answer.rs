@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::{Body, Incoming};
 use hyper::ext::ReasonPhrase;
 use tokio::sync::oneshot;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
@@ -97,7 +97,7 @@ impl Router {
                 return answer;
             }
         };
-        open.learn(&routed.head, &head.headers);
+        open.learn(&head.headers);
         let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &mut routed, &open, client).await {
             Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
@@ -112,12 +112,12 @@ impl Router {
         let random = (u128::from(self.random()) << 64) | u128::from(self.random());
         let (prepared, target) = match client.front_door {
             None => {
-                let prepared = self.request_rules.prepare(head, client.address, unix_ms, random)?;
+                let prepared = self.request_rules.prepare(head, &client.address, unix_ms, random)?;
                 let target = route(&prepared.host, &self.app.borrow());
                 (prepared, target)
             }
             Some(port) => {
-                let prepared = self.request_rules.at_port(port).prepare(head, client.address, unix_ms, random)?;
+                let prepared = self.request_rules.at_port(port).prepare(head, &client.address, unix_ms, random)?;
                 let target = handed_over_route(&prepared.host, &self.named.borrow());
                 (prepared, target)
             }
@@ -210,7 +210,8 @@ impl Router {
             }
             input.in_flight = self.drains.total();
             input.left_to_others = self.trials.of_others(&trials);
-            let backend = match self.choose(input, &routed.target) {
+            let now = Instant::now();
+            let backend = match self.choose(input, &routed.target, self.time(now)) {
                 Choice::Send(backend) => backend,
                 Choice::Refuse(code) => {
                     self.name_tried(input, open);
@@ -227,7 +228,7 @@ impl Router {
                 }
             };
             // hyper sees that itself unless a body waits. Looking costs a system call.
-            if (client.has_unread.get() || open.began.elapsed() > JUST_COME) && client.has_left() {
+            if (client.has_unread.get() || now - open.began > JUST_COME) && client.has_left() {
                 return Err(HCode::H27);
             }
             // From now on a stop waits for the request.
@@ -236,7 +237,7 @@ impl Router {
             if !self.quarantine.borrow().has_listened(&backend) && !self.trials.has(backend.run) {
                 trials.push(Trial::begin(self, backend.run));
             }
-            if let Some(connection) = self.pool.take(RunId(backend.run), is_resent) {
+            if let Some(connection) = self.pool.take(RunId(backend.run), is_resent, now) {
                 return Ok(Reached { connection, busy, backend, is_new: false });
             }
             match self.pool.dial(RunId(backend.run), backend.port).await {
@@ -273,8 +274,7 @@ impl Router {
         open: &OpenExchange,
         client: &ClientConnection,
     ) -> Result<(Response<Incoming>, Reached), FailedTry> {
-        open.begin_service();
-        open.enter(if request.body().is_end_stream() { RequestStage::Awaiting } else { RequestStage::Sending });
+        open.begin_service(request.body().is_end_stream());
         let meter = Rc::clone(&reached.connection.meter);
         meter.begin();
         let before = meter.received.get();
@@ -364,11 +364,10 @@ pub(super) fn is_of_dyno(error: io::ErrorKind) -> bool {
 
 /// What the log says about a request, as far as its head says it.
 fn entry(head: &Parts) -> RouterEntry {
-    let host = head.headers.get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()).into_owned());
     RouterEntry {
-        method: head.method.to_string(),
-        path: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
-        host: host.unwrap_or_default(),
+        method: head.method.as_str().to_owned(),
+        path: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), |path| path.as_str().to_owned()),
+        host: head.headers.get(header::HOST).cloned(),
         ..RouterEntry::default()
     }
 }

@@ -3,7 +3,6 @@
 //! hyper decides what an answer is. This only saves a system call for each of the many answers that come in one piece.
 
 use memchr::memchr_iter;
-use memchr::memmem::find;
 
 /// How much of an answer has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,9 +21,9 @@ impl AnswerExtent {
     pub(super) fn goes_on(&mut self, bytes: &[u8]) -> bool {
         let mut body = bytes;
         if *self == Self::Head {
-            let Some(end) = find(bytes, b"\r\n\r\n") else { return true };
-            *self = content_length(bytes.get(..end + 2).unwrap_or_default()).map_or(Self::Unknown, Self::Rest);
-            body = bytes.get(end + 4..).unwrap_or_default();
+            let Some(head) = SeenHead::of(bytes) else { return true };
+            *self = head.content_length.map_or(Self::Unknown, Self::Rest);
+            body = bytes.get(head.bytes..).unwrap_or_default();
         }
         match self {
             Self::Head => true,
@@ -37,18 +36,30 @@ impl AnswerExtent {
     }
 }
 
-fn content_length(head: &[u8]) -> Option<u64> {
-    let mut begin = 0;
-    for end in memchr_iter(b'\n', head) {
-        let line = head.get(begin..end).unwrap_or_default();
-        begin = end + 1;
-        if let Some((name, value)) = line.split_at_checked(15)
-            && name.eq_ignore_ascii_case(b"content-length:")
-        {
-            return std::str::from_utf8(value).ok()?.trim().parse().ok();
+/// What a glance at a complete head shows.
+struct SeenHead {
+    /// How many bytes it has.
+    bytes: usize,
+    content_length: Option<u64>,
+}
+
+impl SeenHead {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (mut begin, mut content_length) = (0, None);
+        for end in memchr_iter(b'\n', bytes) {
+            let line = bytes.get(begin..end).unwrap_or_default();
+            begin = end + 1;
+            if line == b"\r" {
+                return Some(Self { bytes: begin, content_length });
+            }
+            if let Some((name, value)) = line.split_at_checked(15)
+                && name.eq_ignore_ascii_case(b"content-length:")
+            {
+                content_length = std::str::from_utf8(value).ok().and_then(|value| value.trim().parse().ok());
+            }
         }
+        None
     }
-    None
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(super) use self::stage::RESTS_AFTER;
 use super::interim::InterimAnswers;
 use super::read_scratch::{ReadScratch, read_arrived};
 use super::tunnel::PendingTunnel;
-use crate::routing::{Guarded, Rejection, RequestGuard};
+use crate::routing::{ClientAddress, Guarded, Rejection, RequestGuard};
 
 /// How long a connection without a request stays open (S16.6).
 pub(super) const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub(super) struct ClientConnection {
     first: RefCell<Vec<u8>>,
     /// The port of the front door that has handed it over.
     pub(super) front_door: Option<u16>,
-    pub(super) address: SocketAddr,
+    pub(super) address: ClientAddress,
     pub(super) scratch: Rc<ReadScratch>,
     seat: Cell<usize>,
     guard: RefCell<RequestGuard>,
@@ -99,7 +99,7 @@ impl ClientConnection {
             socket,
             first: RefCell::new(first),
             front_door,
-            address,
+            address: ClientAddress::new(address.ip()),
             scratch,
             seat: Cell::default(),
             guard: RefCell::new(guard),

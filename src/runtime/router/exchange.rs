@@ -13,8 +13,7 @@ use super::Router;
 use super::client::ClientConnection;
 use super::deadlines::Timed;
 use super::tunnel::DynoParts;
-use crate::model::DynoName;
-use crate::routing::{Backend, ClockVerdict, HCode, Prepared, Rejection, RequestClock, RequestStage, RouterEntry};
+use crate::routing::{Backend, ClockVerdict, HCode, Rejection, RequestClock, RequestStage, RouterEntry};
 
 /// When the clock of a request is looked at after it has come further: no limit is shorter.
 const LOOKED_AT_WITHIN: Duration = Duration::from_secs(30);
@@ -25,8 +24,6 @@ pub(super) struct Exchange {
     pub(super) entry: RefCell<RouterEntry>,
     pub(super) began: Instant,
     clock: Cell<RequestClock>,
-    /// The dyno that was tried last.
-    pub(super) dyno: RefCell<Option<DynoName>>,
     /// Whether the next byte has to come from the dyno.
     pub(super) waits_for_dyno: Cell<bool>,
     /// Reading the request has failed.
@@ -68,7 +65,6 @@ impl OpenExchange {
             entry: RefCell::new(entry),
             began: now,
             clock: Cell::default(),
-            dyno: RefCell::default(),
             waits_for_dyno: Cell::default(),
             client_failed: Cell::default(),
             dyno_end: Cell::default(),
@@ -88,15 +84,19 @@ impl OpenExchange {
 impl Exchange {
     /// The request has come further.
     pub(super) fn enter(&self, stage: RequestStage) {
+        self.enter_at(stage, Instant::now());
+    }
+
+    fn enter_at(&self, stage: RequestStage, now: Instant) {
         let mut clock = self.clock.get();
-        clock.enter(stage, self.router.now());
+        clock.enter(stage, self.router.time(now));
         if stage == RequestStage::Answering {
             // The answer came just in time.
             self.cut.set(None);
         }
         self.clock.set(clock);
         self.client.is_answering.set(stage == RequestStage::Answering);
-        self.router.deadline.arm(Instant::now() + LOOKED_AT_WITHIN);
+        self.router.deadline.arm(now + LOOKED_AT_WITHIN);
     }
 
     pub(super) fn stage(&self) -> RequestStage {
@@ -104,23 +104,20 @@ impl Exchange {
     }
 
     /// The head of the request is the one for the dyno.
-    pub(super) fn learn(&self, prepared: &Prepared, headers: &HeaderMap) {
+    pub(super) fn learn(&self, headers: &HeaderMap) {
         let mut entry = self.entry.borrow_mut();
-        entry.request_id.clone_from(&prepared.request_id);
-        let fwd = headers.get("x-forwarded-for").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        entry.fwd = fwd.unwrap_or_default();
+        entry.request_id = headers.get("x-request-id").cloned();
+        entry.fwd = headers.get("x-forwarded-for").cloned();
     }
 
     /// The request goes to this dyno, if that accepts the connection.
     pub(super) fn try_dyno(&self, backend: &Backend) {
-        self.entry.borrow_mut().dyno = Some(backend.dyno.to_string());
-        *self.dyno.borrow_mut() = Some(backend.dyno.clone());
+        self.entry.borrow_mut().dyno = Some(backend.dyno.clone());
     }
 
     /// The dyno that was tried is not the one that it is for.
     pub(super) fn forget_dyno(&self) {
         self.entry.borrow_mut().dyno = None;
-        *self.dyno.borrow_mut() = None;
     }
 
     /// The client has sent all of it.
@@ -128,9 +125,11 @@ impl Exchange {
         self.client.has_unread.set(false);
     }
 
-    /// The dyno has accepted the connection.
-    pub(super) fn begin_service(&self) {
-        self.sent.set(Some(Instant::now()));
+    /// The dyno has accepted the connection. `is_whole`: the request has no body.
+    pub(super) fn begin_service(&self, is_whole: bool) {
+        let now = Instant::now();
+        self.sent.set(Some(now));
+        self.enter_at(if is_whole { RequestStage::Awaiting } else { RequestStage::Sending }, now);
     }
 
     /// This many bytes of the answer have come.

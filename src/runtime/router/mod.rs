@@ -60,6 +60,7 @@ pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
 use super::log_archive::LogArchive;
 use super::log_hub::LogHub;
+use crate::guardian::keep_free_memory;
 use crate::model::{ProcessType, RunId};
 use crate::routing::{
     BackendState, Backends, Choice, ChoiceInput, HCode, KnownApp, Quarantine, RequestRules, RouteTarget, RouterEntry,
@@ -132,6 +133,7 @@ impl Router {
     /// # Errors
     /// The event queue does not take one of the listeners.
     pub(super) fn begin(start: RouterStart, hub: LogHub, archive: Option<LogArchive>) -> std::io::Result<Rc<Self>> {
+        keep_free_memory();
         let scratch = Rc::new(ReadScratch::default());
         let RouterStart { listeners, rules } = start;
         let web = ProcessType::new(ProcessType::WEB).map_err(std::io::Error::other)?;
@@ -283,10 +285,10 @@ impl Router {
         self.clients.each(|client| client.postpone(paused_for));
     }
 
-    fn choose(&self, input: &ChoiceInput, target: &RouteTarget) -> Choice {
+    fn choose(&self, input: &ChoiceInput, target: &RouteTarget, now: Duration) -> Choice {
         let backends = self.backends.borrow();
         let Some(found) = backends.get(self.type_of(target)) else { return Choice::Refuse(HCode::H14) };
-        found.choose(input, &self.quarantine.borrow(), &self.rules, self.now(), self.random())
+        found.choose(input, &self.quarantine.borrow(), &self.rules, now, self.random())
     }
 
     /// Whether the dynos of a type that a request names do not listen, as far as is known.

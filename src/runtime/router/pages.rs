@@ -24,7 +24,7 @@ impl Router {
     ) -> Response<AnswerBody> {
         let snapshot = self.snapshot.borrow();
         let process_type = self.type_of(target);
-        let row = PageFacts::row(&snapshot, process_type, open.dyno.borrow().as_ref());
+        let row = PageFacts::row(&snapshot, process_type, open.entry.borrow().dyno.as_ref());
         let lines = match (&self.archive, row) {
             (Some(archive), Some(row)) => archive.last_lines(&row.dyno.to_string(), LINES),
             (None, _) | (_, None) => Vec::new(),
@@ -42,7 +42,9 @@ impl Router {
 
     /// Answers a request that no dyno may get.
     pub(super) fn reject(&self, open: &OpenExchange, rejection: Rejection, wants_json: bool) -> Response<AnswerBody> {
-        let page = ErrorPage::of_rejection(rejection, &open.entry.borrow().host, &self.rules);
+        let host = open.entry.borrow().host.clone();
+        let host = String::from_utf8_lossy(host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default());
+        let page = ErrorPage::of_rejection(rejection, &host, &self.rules);
         let (content_type, page) = rendered(&page, wants_json);
         {
             let mut entry = open.entry.borrow_mut();
@@ -78,7 +80,7 @@ impl Router {
     pub(super) fn note_unserved(&self, client: &ClientConnection, status: u16, bytes: usize) {
         let (method, path) = client.refused_request();
         let (status, bytes) = (Some(status), Some(bytes as u64));
-        let fwd = client.address.ip().to_canonical().to_string();
+        let fwd = Some(client.address.header());
         self.write(&RouterEntry { method, path, fwd, status, bytes, ..RouterEntry::default() });
     }
 }

@@ -100,14 +100,22 @@ impl DynoPool {
 
     /// A connection on which a request can be sent at once. `is_resent`: whether the request is sent once more if the dyno
     /// closes the connection at that moment.
-    pub(super) fn take(&self, run: RunId, is_resent: bool) -> Option<DynoConnection> {
-        let now = Instant::now();
+    pub(super) fn take(&self, run: RunId, is_resent: bool, now: Instant) -> Option<DynoConnection> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&run)?;
-        connections.retain(|connection| connection.is_kept(now));
-        let is_sure = |connection: &DynoConnection| is_resent || connection.used + SURELY_KEPT > now;
-        let at = connections.iter().rposition(|connection| connection.sender.is_ready() && is_sure(connection))?;
-        Some(connections.swap_remove(at))
+        // From the last one on, which is the most likely to be kept by the dyno.
+        for at in (0..connections.len()).rev() {
+            let connection = connections.get(at)?;
+            let is_kept = connection.is_kept(now);
+            let is_sure = is_resent || connection.used + SURELY_KEPT > now;
+            if !is_kept || (connection.sender.is_ready() && is_sure) {
+                let connection = connections.swap_remove(at);
+                if is_kept {
+                    return Some(connection);
+                }
+            }
+        }
+        None
     }
 
     /// Keeps a connection for the next request. Returns until when.

@@ -51,7 +51,7 @@ impl Router {
         let runs = [&input.left_to_others[..], &input.tried_early].concat();
         let backends = self.backends.borrow();
         let tried = backends.values().flat_map(|backends| &backends.0).find(|backend| runs.contains(&backend.run));
-        if let Some(backend) = tried.filter(|_| exchange.dyno.borrow().is_none()) {
+        if let Some(backend) = tried.filter(|_| exchange.entry.borrow().dyno.is_none()) {
             exchange.try_dyno(backend);
         }
     }

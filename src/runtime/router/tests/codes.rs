@@ -38,7 +38,8 @@ fn s16_5_a_dyno_that_does_not_accept_in_5_s_is_h19() {
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
     let mut client = router.connect();
     client.write_all(GET.as_bytes()).unwrap();
-    router.until("the dyno is dialled", |router| router.exchanges.any(|exchange| exchange.dyno.borrow().is_some()));
+    router
+        .until("the dyno is dialled", |router| router.exchanges.any(|exchange| exchange.entry.borrow().dyno.is_some()));
     let began = router.ask(|_| tokio::time::Instant::now());
 
     router.let_time_pass();
