@@ -98,6 +98,9 @@ impl Router {
             }
         };
         open.learn(&routed.head, &head.headers);
+        if routed.head.ends_here {
+            return Self::options(&open);
+        }
         let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &mut routed, &open, client).await {
             Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
