@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use nix::sys::resource::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::super::client_socket::discard_rest;
 use super::Router;
+use super::answer::is_of_peer;
 use super::client::{ArrivedClient, ClientConnection, ClientEnd, IDLE_FOR};
 use super::client_io::ClientIo;
+use super::shortage::open_files;
 use super::tunnel::{PendingTunnel, write_all};
 use crate::routing::{HeadLimits, RequestGuard};
 
@@ -65,22 +66,35 @@ impl Drop for Seated {
 impl Router {
     /// Accepts clients and never returns.
     pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
-        let most = most_clients();
         loop {
             let has_room = self.has_room.notified();
+            // Asked each time, because the limit of a process that runs can change.
+            let most = most_clients();
             if self.clients.len() >= most {
+                self.note_full(most);
                 has_room.await;
+                continue;
+            }
+            if self.lacks_files(&listener) {
+                let _ = timeout(AFTER_REFUSAL, has_room).await;
                 continue;
             }
             match listener.accept().await {
                 Ok((socket, address)) => {
+                    self.note_file(&socket);
                     let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
                     self.connections.borrow_mut().spawn_local(Rc::clone(&self).serve(arrival));
                     self.has_client.notify_one();
                     // Requests that have arrived are read before more clients are accepted.
                     yield_now().await;
                 }
-                Err(_) => sleep(AFTER_REFUSAL).await,
+                Err(error) => {
+                    // Otherwise the client has left.
+                    if !is_of_peer(error.kind()) {
+                        self.note_shortage(&error);
+                    }
+                    sleep(AFTER_REFUSAL).await;
+                }
             }
         }
     }
@@ -226,6 +240,5 @@ impl Router {
 
 /// How many clients there may be.
 pub(in crate::runtime) fn most_clients() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
+    usize::try_from(open_files().saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
 }

@@ -248,10 +248,11 @@ impl Router {
                     self.served.borrow_mut().accepted(&backend.dyno.process_type);
                     return Ok(Reached { connection, busy, backend, is_new: true });
                 }
-                Err(error) if is_of_dyno(error.kind()) => self.note_refusal(&backend, error.kind(), input),
+                Err(error) if is_of_peer(error.kind()) => self.note_refusal(&backend, error.kind(), input),
                 Err(_) if self.now() >= input.since + self.rules.hold => return Err(HCode::H99),
                 // We have no files or ports left: the kept connections have some.
-                Err(_) => {
+                Err(error) => {
+                    self.note_shortage(&error);
                     self.pool.keep_only(|_| false);
                     drop(busy);
                     sleep(AFTER_SHORTAGE).await;
@@ -359,8 +360,8 @@ impl Router {
     }
 }
 
-/// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
-pub(super) fn is_of_dyno(error: io::ErrorKind) -> bool {
+/// Whether the other side is the reason why there is no connection, and not a shortage of ours.
+pub(super) fn is_of_peer(error: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }

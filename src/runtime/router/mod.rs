@@ -27,6 +27,7 @@ mod pool;
 mod read_scratch;
 mod request_body;
 mod router_log;
+mod shortage;
 #[cfg(test)]
 mod tests;
 mod trials;
@@ -55,6 +56,7 @@ pub(super) use self::pages::date;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+use self::shortage::Shortage;
 use self::trials::Trials;
 pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
@@ -111,6 +113,7 @@ pub(super) struct Router {
     after_load: AfterLoad,
     /// A client has left.
     has_room: Notify,
+    shortage: Shortage,
     scratch: Rc<ReadScratch>,
     log: RouterLog,
     archive: Option<LogArchive>,
@@ -157,6 +160,7 @@ impl Router {
             deadline: ReviewTime::default(),
             after_load: AfterLoad::default(),
             has_room: Notify::new(),
+            shortage: Shortage::default(),
             scratch,
             log: RouterLog::new(hub),
             archive,
