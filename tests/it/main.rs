@@ -151,6 +151,7 @@ mod restart;
 mod router;
 mod router_limits;
 mod router_log;
+mod router_memory;
 mod router_shortage;
 mod router_start;
 mod router_stop;
