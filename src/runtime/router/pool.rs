@@ -159,8 +159,12 @@ impl DynoPool {
         let _ = socket.set_nodelay(true);
         let meter = Rc::new(DynoMeter::default());
         let io = DynoIo::new(socket, Rc::clone(&meter), Rc::clone(&self.scratch));
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(MOST_BUFFERED).handshake(io).await.map_err(io::Error::other)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MOST_BUFFERED)
+            .max_headers(MOST_HEADERS)
+            .handshake(io)
+            .await
+            .map_err(io::Error::other)?;
         let kept = Rc::clone(&meter);
         tokio::task::spawn_local(async move {
             if let Ok(parts) = connection.without_shutdown().await
