@@ -315,6 +315,11 @@ impl Router {
         state.hash_one(count.get())
     }
 
+    /// From now on, clients that read the log find the lines of all requests that were answered.
+    pub(super) fn settle_log(&self) {
+        self.log.keep();
+    }
+
     /// Writes the line of a request.
     fn write(&self, entry: &RouterEntry) {
         self.log.line(&if self.rules.writes_platform_lines { entry.platform() } else { entry.text() });

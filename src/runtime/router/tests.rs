@@ -7,6 +7,7 @@ mod forward;
 mod hold;
 mod limits;
 mod losses;
+mod log;
 mod memory;
 mod names;
 mod odd_answers;
