@@ -131,6 +131,12 @@ impl HCode {
         }
     }
 
+    /// Whether the client is the reason, so that no one is there for an answer.
+    #[must_use]
+    pub fn is_of_client(self) -> bool {
+        matches!(self, Self::H27 | Self::H28)
+    }
+
     /// How its line in the log is marked.
     #[must_use]
     pub fn level(self) -> EntryLevel {

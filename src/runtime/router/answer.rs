@@ -104,6 +104,12 @@ impl Router {
         let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &mut routed, &open, client).await {
             Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
+            // It does not expect an answer any more.
+            Err(code) if code.is_of_client() => {
+                open.finish(Some(code));
+                client.cut();
+                std::future::pending().await
+            }
             Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
     }

@@ -273,6 +273,18 @@ fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
 }
 
 /// A port that refuses connections until its test listens.
+/// A dyno that answers nothing, and says when a request has come.
+fn silent() -> (u16, mpsc::Receiver<()>) {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        sender.send(()).unwrap();
+        // Until the router closes the connection.
+        while let Ok(1..) = socket.read(&mut [0; 64]) {}
+    });
+    (port, requests)
+}
+
 struct QuietPort {
     socket: OwnedFd,
     port: u16,

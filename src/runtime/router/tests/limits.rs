@@ -172,18 +172,6 @@ fn s16_6_an_idle_connection_to_a_dyno_is_closed_after_90_s() {
     assert!(passed >= Duration::from_secs(89), "{passed:?}");
 }
 
-/// A dyno that answers nothing, and says when a request has come.
-fn silent() -> (u16, mpsc::Receiver<()>) {
-    let (sender, requests) = mpsc::channel();
-    let port = dyno(move |mut socket| {
-        read_until(&mut socket, "\r\n\r\n");
-        sender.send(()).unwrap();
-        // Until the router closes the connection.
-        while let Ok(1..) = socket.read(&mut [0; 64]) {}
-    });
-    (port, requests)
-}
-
 #[test]
 fn s16_4_a_dyno_that_is_silent_for_30_s_is_h12() {
     let (port, requests) = silent();
