@@ -155,6 +155,7 @@ mod router_memory;
 mod router_shortage;
 mod router_start;
 mod router_stop;
+mod router_tunnels;
 mod run_detached;
 #[cfg(feature = "real-apps")]
 mod run_terminal;

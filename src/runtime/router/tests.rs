@@ -4,10 +4,11 @@ mod codes;
 mod endings;
 mod floods;
 mod forward;
+mod heads;
 mod hold;
 mod limits;
-mod losses;
 mod log;
+mod losses;
 mod memory;
 mod names;
 mod odd_answers;
@@ -272,7 +273,6 @@ fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
     }
 }
 
-/// A port that refuses connections until its test listens.
 /// A dyno that answers nothing, and says when a request has come.
 fn silent() -> (u16, mpsc::Receiver<()>) {
     let (sender, requests) = mpsc::channel();
@@ -285,6 +285,7 @@ fn silent() -> (u16, mpsc::Receiver<()>) {
     (port, requests)
 }
 
+/// A port that refuses connections until its test listens.
 struct QuietPort {
     socket: OwnedFd,
     port: u16,
