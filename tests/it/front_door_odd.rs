@@ -5,6 +5,7 @@ use std::net::Shutdown;
 
 use nix::sys::signal::Signal;
 
+use crate::app::free_port;
 use crate::front_door::{OpenDoor, end, start, whole};
 use crate::harness::{Ended, note};
 use crate::smoke;
@@ -44,6 +45,33 @@ fn s16_7_invalid_requests_reach_no_app() {
 
     assert_eq!(door.status("app.localhost"), "200");
     assert_eq!(end(running).lines_of("router").len(), 1);
+    door.close();
+}
+
+#[test]
+fn s16_7_of_two_apps_with_one_name_the_oldest_web_is_reached() {
+    let app = smoke::app("web: exec ./listen 127.0.0.1 201\n");
+    let listen = app.path("listen").display().to_string();
+    let app = app
+        .file("../other/app/Procfile", format!("web: exec {listen} 127.0.0.1 202\n"))
+        .file("../none/app/Procfile", "worker: exec sleep 1000\n");
+    let door = OpenDoor::open(&app);
+    // Under this name, a start does not remember the name of its app.
+    let begin = |directory: &str, shown: &str| {
+        let call = app.called("foreman", ["start"]).directory(&app.path(directory));
+        let running = call.args(&["-p", &free_port().to_string()]).spawn();
+        running.until_shown(shown);
+        running
+    };
+    let worker = begin("../none/app", "started with pid");
+    let first = begin("", "| Listening on ");
+    let second = begin("../other/app", "| Listening on ");
+
+    assert_eq!((0..5).map(|_| door.status("app.localhost")).collect::<Vec<_>>(), ["201"; 5]);
+    end(first);
+    assert_eq!(door.status("app.localhost"), "202");
+    end(second);
+    end(worker);
     door.close();
 }
 
