@@ -34,6 +34,10 @@ fn s16_7_invalid_requests_reach_no_app() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request:?}: {answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{request:?}: {answer}");
     }
+    // The app refuses it, and does not wait for its body.
+    let request = "POST /1 HTTP/1.1\r\nHost: app.localhost\r\nExpect: x\r\nContent-Length: 3\r\n\r\n";
+    let answer = whole(door.connect(request));
+    assert!(answer.starts_with("HTTP/1.1 417 Expectation Failed\r\n"), "{answer}");
     let long = format!("GET / HTTP/1.1\r\nHost: app.localhost\r\nA: {}\r\n", "a".repeat(70_000));
     let answer = whole(door.connect(&long));
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{answer}");
@@ -44,7 +48,7 @@ fn s16_7_invalid_requests_reach_no_app() {
     assert_eq!(whole(silent), "");
 
     assert_eq!(door.status("app.localhost"), "200");
-    assert_eq!(end(running).lines_of("router").len(), 1);
+    assert_eq!(end(running).lines_of("router").len(), 2);
     door.close();
 }
 

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -179,16 +180,20 @@ impl Router {
             async move { Ok::<_, Infallible>(router.answer(request, &client).await) }
         });
         let limits = self.head_limits();
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .max_headers(limits.headers())
             .max_buf_size(LEAST_BUFFER.max(limits.head_bytes() + BESIDES_HEAD))
-            .serve_connection(ClientIo::new(Rc::clone(client)), service)
-            .without_shutdown();
-        let mut connection = pin!(connection);
+            .serve_connection(ClientIo::new(Rc::clone(client)), service);
         let finished = loop {
+            // hyper is also done with a request that it does not read to its end. That all of the answer is written first, only
+            // a shutdown ensures, and for a tunnel this loop.
+            let finished = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(Ok(())) if client.has_unwritten() => Poll::Pending,
+                finished @ (Poll::Ready(_) | Poll::Pending) => finished,
+            });
             tokio::select! {
                 biased;
-                finished = &mut connection => break finished,
+                finished = finished => break finished,
                 end = client.ended() => match end {
                     ClientEnd::Resting if client.rest() => return Spoken::Rests,
                     // A request has come after all.
@@ -206,7 +211,8 @@ impl Router {
             self.note_unserved(client, 400, 0);
         }
         // With another error, the client has gone.
-        let (Ok(parts), Some(tunnel)) = (finished, client.tunnel.take()) else { return Spoken::Closed };
+        let (Ok(()), Some(tunnel)) = (finished, client.tunnel.take()) else { return Spoken::Closed };
+        let parts = connection.into_parts();
         // A copy, so that the buffer of hyper is free.
         let first = [&parts.read_buf[..], &client.take_first()].concat();
         Spoken::Switched(tunnel, first)

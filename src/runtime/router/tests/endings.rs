@@ -63,6 +63,25 @@ fn s16_5_a_tunnel_whose_client_leaves_before_it_is_open_is_over() {
 }
 
 #[test]
+fn s16_6_an_early_answer_reaches_a_slow_client_whole() {
+    let port = dyno(|mut socket| {
+        read_until(&mut socket, "\r\n\r\nhalf");
+        socket.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n").as_bytes()).unwrap();
+        socket.write_all("x".repeat(LARGE).as_bytes()).unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = narrow_client(&router);
+    client.write_all(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
+    router.until("the answer is complete", |router| router.exchanges.len() == 0);
+
+    let mut answer = String::new();
+    let _ = client.read_to_string(&mut answer);
+
+    assert_eq!(answer.split_once("\r\n\r\n").map(|(_, body)| body.len()), Some(LARGE));
+}
+
+#[test]
 fn s16_6_a_slow_head_is_not_answered_in_the_middle_of_another_answer() {
     let port = dyno(large);
     let router = TestRouter::start();
