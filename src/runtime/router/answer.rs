@@ -166,9 +166,11 @@ impl Router {
                         self.note_refusal(&backend, io::ErrorKind::ConnectionReset, &mut input);
                     }
                 }
+                // The dyno has lost the rest of the request.
+                Err(FailedTry::Silent(_) | FailedTry::Final(_)) if open.client_failed.get() => return Err(HCode::H27),
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
-                    let Some(again) = copied.take().filter(|_| !open.client_failed.get()) else {
+                    let Some(again) = copied.take() else {
                         self.learn_end(backend.run, NEWS_WITHIN).await;
                         return Err(code);
                     };
