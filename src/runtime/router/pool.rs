@@ -32,7 +32,7 @@ const MOST_IDLE: usize = 64;
 /// The same for all dynos.
 const MOST_IDLE_IN_ALL: usize = 256;
 /// What hyper may buffer of a dyno, and of a body that the dyno does not take. A longer head is refused.
-const MOST_BUFFERED: usize = 256 << 10;
+const MOST_BUFFERED: usize = 192 << 10;
 /// The most headers of an answer.
 const MOST_HEADERS: usize = 1000;
 
