@@ -132,7 +132,7 @@ fn s16_5_bytes_after_an_answer_are_not_the_next_answer() {
 #[test]
 fn s16_6_an_answer_can_have_1_000_headers() {
     for (count, status) in [(1000, "200 OK"), (1001, "502 Bad Gateway")] {
-        let cookies: String = (1..count).map(|number| format!("set-cookie: c{number}=x\r\n")).collect();
+        let cookies = "set-cookie: a=b\r\n".repeat(count - 1);
         let port = dyno(move |mut socket| {
             read_until(&mut socket, "\r\n\r\n");
             let _ = socket.write_all(format!("HTTP/1.1 200 OK\r\n{cookies}content-length: 2\r\n\r\nhi").as_bytes());
