@@ -27,16 +27,12 @@ pub enum HCode {
     H20,
     /// Every dyno refused the connection.
     H21,
-    /// There are too many connections.
-    H22,
     /// The head of the answer is not allowed on the platform.
     H25(AnswerFault),
     /// The client closed the connection before the answer was complete.
     H27,
     /// The client sent or accepted nothing for too long.
     H28,
-    /// The app is in maintenance mode.
-    H80,
     /// Anything else.
     H99,
 }
@@ -82,11 +78,9 @@ impl HCode {
             Self::H19 => "H19",
             Self::H20 => "H20",
             Self::H21 => "H21",
-            Self::H22 => "H22",
             Self::H25(_) => "H25",
             Self::H27 => "H27",
             Self::H28 => "H28",
-            Self::H80 => "H80",
             Self::H99 => "H99",
         }
     }
@@ -106,14 +100,12 @@ impl HCode {
             Self::H19 => "Backend connection timeout",
             Self::H20 => "App boot timeout",
             Self::H21 => "Backend connection refused",
-            Self::H22 => "Connection limit reached",
             Self::H25(AnswerFault::Cookie) => "HTTP restriction: oversized cookie",
             Self::H25(AnswerFault::Header) => "HTTP restriction: oversized header",
             Self::H25(AnswerFault::StatusLine) => "HTTP restriction: oversized status line",
             Self::H25(AnswerFault::ContentLength) => "HTTP restriction: invalid content length",
             Self::H27 => "Client Request Interrupted",
             Self::H28 => "Client Connection Idle",
-            Self::H80 => "Maintenance mode",
             Self::H99 => "Platform error",
         }
     }
@@ -135,10 +127,14 @@ impl HCode {
             | Self::H19
             | Self::H20
             | Self::H21
-            | Self::H22
-            | Self::H80
             | Self::H99 => 503,
         }
+    }
+
+    /// Whether the client is the reason, so that no one is there for an answer.
+    #[must_use]
+    pub fn is_of_client(self) -> bool {
+        matches!(self, Self::H27 | Self::H28)
     }
 
     /// How its line in the log is marked.
@@ -146,7 +142,6 @@ impl HCode {
     pub fn level(self) -> EntryLevel {
         match self {
             Self::H27 | Self::H28 => EntryLevel::Warning,
-            Self::H80 => EntryLevel::Info,
             Self::H10
             | Self::H11
             | Self::H12
@@ -158,7 +153,6 @@ impl HCode {
             | Self::H19
             | Self::H20
             | Self::H21
-            | Self::H22
             | Self::H25(_)
             | Self::H99 => EntryLevel::Error,
         }
@@ -196,7 +190,7 @@ mod tests {
 
     #[test]
     fn s16_5_each_code_has_the_words_and_the_status_of_the_platform() {
-        let all: [(HCode, &str, &str, u16); 20] = [
+        let all: [(HCode, &str, &str, u16); 18] = [
             (HCode::H10, "error", "H10 App crashed", 503),
             (HCode::H11, "error", "H11 Backlog too deep", 503),
             (HCode::H12, "error", "H12 Request timeout", 503),
@@ -208,14 +202,12 @@ mod tests {
             (HCode::H19, "error", "H19 Backend connection timeout", 503),
             (HCode::H20, "error", "H20 App boot timeout", 503),
             (HCode::H21, "error", "H21 Backend connection refused", 503),
-            (HCode::H22, "error", "H22 Connection limit reached", 503),
             (HCode::H25(AnswerFault::Cookie), "error", "H25 HTTP restriction: oversized cookie", 502),
             (HCode::H25(AnswerFault::Header), "error", "H25 HTTP restriction: oversized header", 502),
             (HCode::H25(AnswerFault::StatusLine), "error", "H25 HTTP restriction: oversized status line", 502),
             (HCode::H25(AnswerFault::ContentLength), "error", "H25 HTTP restriction: invalid content length", 502),
             (HCode::H27, "warning", "H27 Client Request Interrupted", 499),
             (HCode::H28, "warning", "H28 Client Connection Idle", 499),
-            (HCode::H80, "info", "H80 Maintenance mode", 503),
             (HCode::H99, "error", "H99 Platform error", 503),
         ];
         for (code, level, text, status) in all {

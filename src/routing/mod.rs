@@ -34,7 +34,7 @@ pub use h_code::{AnswerFault, EntryLevel, HCode};
 pub use host_name::{HostKind, HostName};
 pub use page::{ErrorPage, FrontDoorApp, FrontDoorPage, PageDyno, PageFacts, wants_json};
 pub use quarantine::Quarantine;
-pub use rejection::Rejection;
+pub use rejection::{ALLOWED_METHODS, Rejection};
 pub use request_clock::{ClockVerdict, RequestClock, RequestStage};
 pub use request_rules::{ClientAddress, Prepared, RequestRules, is_idempotent};
 pub use route::{KnownApp, RouteTarget, front_door_route, handed_over_route, route};

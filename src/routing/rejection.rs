@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The methods that the router itself supports, as `Allow` names them.
+pub const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// What is wrong with a request. Its text is for the person who sent the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rejection {
@@ -17,6 +20,8 @@ pub enum Rejection {
     Method,
     /// The method is `CONNECT`.
     Connect,
+    /// A `TRACE` that the router would have to answer, because it may not be passed on any more.
+    Trace,
     /// The target is not one that a server gets.
     Target,
     /// The target has a character that must be percent-encoded.
@@ -76,7 +81,7 @@ impl Rejection {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::Connect => 405,
+            Self::Connect | Self::Trace => 405,
             Self::LongTarget => 414,
             Self::Expect => 417,
             Self::Misdirected | Self::OtherApp | Self::NotLocal => 421,
@@ -128,7 +133,7 @@ impl Rejection {
     /// The value of `Allow`, which an answer with 405 must have (RFC 9110, section 15.5.6).
     #[must_use]
     pub fn allow(self) -> Option<&'static str> {
-        (self == Self::Connect).then_some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        matches!(self, Self::Connect | Self::Trace).then_some(ALLOWED_METHODS)
     }
 }
 
@@ -141,6 +146,7 @@ impl fmt::Display for Rejection {
             Self::Version => "only HTTP/1.0 and HTTP/1.1 are supported",
             Self::Method => "the method of the request is not a token of at most 127 characters",
             Self::Connect => "`CONNECT` is not supported: the router is not a proxy for other servers",
+            Self::Trace => "`TRACE` with `Max-Forwards: 0` is for the router itself, which does not show what it receives",
             Self::Target => "the URL in the first line must begin with `/` or `http://HOST`",
             Self::TargetCharacter(byte) if byte.is_ascii_graphic() => {
                 let character = char::from(*byte);

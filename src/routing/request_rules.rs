@@ -44,6 +44,8 @@ pub struct Prepared {
     pub wants_upgrade: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
+    /// Whether the router has to answer it, because it may not be passed on any more. It is an `OPTIONS` then.
+    pub ends_here: bool,
 }
 
 impl RequestRules {
@@ -75,6 +77,10 @@ impl RequestRules {
         let expects_continue = expects_continue(&head.headers, is_http10)?;
         if elements(&head.headers, &header::VIA).filter(|hop| self.is_us(hop)).count() >= MOST_PASSES {
             return Err(Rejection::Loop);
+        }
+        let ends_here = !spend_forward(head);
+        if ends_here && head.method == Method::TRACE {
+            return Err(Rejection::Trace);
         }
         let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
         if is_chunked && head.headers.contains_key(header::CONTENT_LENGTH) {
@@ -110,7 +116,7 @@ impl RequestRules {
         }
         head.version = Version::HTTP_11;
         self.add_headers(&mut head.headers, client, unix_ms, random);
-        Ok(Prepared { host, wants_upgrade, expects_continue })
+        Ok(Prepared { host, wants_upgrade, expects_continue, ends_here })
     }
 
     /// Adds what the platform's router adds.
@@ -182,6 +188,23 @@ fn expects_continue(headers: &HeaderMap, is_http10: bool) -> Result<bool, Reject
         return Err(Rejection::Expect);
     }
     Ok(!is_http10)
+}
+
+/// Counts this router in `Max-Forwards`. False: the request must not be passed on. Other methods than these two do not know the
+/// header, and what is not a number limits nothing (RFC 9110, section 7.6.2).
+fn spend_forward(head: &mut request::Parts) -> bool {
+    if ![Method::OPTIONS, Method::TRACE].contains(&head.method) {
+        return true;
+    }
+    let number = |value: &HeaderValue| {
+        let digits =
+            value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+        digits.map(|digits| digits.parse().unwrap_or(u64::MAX))
+    };
+    let Some(left) = head.headers.get_all(header::MAX_FORWARDS).iter().filter_map(number).min() else { return true };
+    let Some(rest) = left.checked_sub(1) else { return false };
+    head.headers.insert(header::MAX_FORWARDS, HeaderValue::from(rest));
+    true
 }
 
 /// The protocols that a client wants to change to, without HTTP/2, which ends here (RFC 9110, section 7.8).

@@ -127,7 +127,7 @@ impl ApiServer {
             Asked::ChangeConfig(changes) => self.change_config(changes, connection).await?,
             Asked::Wait(wait) => self.wait(&wait, connection).await?,
             Asked::OpenLog(session) => {
-                let snapshot = self.ask(ApiCall::Snapshot).await?;
+                let snapshot = self.ask(ApiCall::SnapshotOfLog).await?;
                 self.open_log(session, &head.headers, &snapshot)?
             }
             Asked::SeeScreen(dyno) => self.see_screen(&dyno, connection).await?,

@@ -31,6 +31,8 @@ pub(super) enum ApiCall {
     Command(Command, oneshot::Sender<Result<Reply, Refusal>>),
     /// The state of all dynos now.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// The same, once the archive has the lines of all requests that the router has answered.
+    SnapshotOfLog(oneshot::Sender<Snapshot>),
     /// Write this to the log, and answer.
     Say(String, oneshot::Sender<()>),
     /// Serve a connection that the front door has accepted. The answer: whether that is done.
@@ -209,6 +211,12 @@ impl Runtime {
                 Err(refusal) => drop(answer.send(Err(refusal))),
             },
             ApiCall::Snapshot(answer) => {
+                let _ = answer.send(self.supervisor.snapshot());
+            }
+            ApiCall::SnapshotOfLog(answer) => {
+                if let Some(router) = &self.router {
+                    router.settle_log();
+                }
                 let _ = answer.send(self.supervisor.snapshot());
             }
             ApiCall::TakeAttached(dyno, answer) => {

@@ -155,6 +155,11 @@ impl LogHub {
     /// Queues lines. `place`: their place in the budget, unless it belongs to a later piece of the same buffer.
     pub(super) fn push(&self, block: LogBlock, audience: Audience, place: Option<BufferPlace>) {
         self.archive(&block, audience);
+        self.show(block, audience, place);
+    }
+
+    /// Queues lines that are in the archive already.
+    pub(super) fn show(&self, block: LogBlock, audience: Audience, place: Option<BufferPlace>) {
         self.enqueue(Item::Lines(block, audience, place));
     }
 
@@ -223,7 +228,8 @@ impl LogHub {
         self.shared.delivery.unwritten_bytes()
     }
 
-    fn archive(&self, block: &LogBlock, audience: Audience) {
+    /// Adds lines to the archive only.
+    pub(super) fn archive(&self, block: &LogBlock, audience: Audience) {
         if let Some(archive) = &self.archive {
             archive.add(block, audience);
         }

@@ -88,6 +88,24 @@ fn s10_3_the_app_option_and_the_foreman_file_set_the_name() {
 }
 
 #[test]
+fn s10_3_a_name_of_another_directory_gets_digits_even_if_asked_for() {
+    let app = two_checkouts();
+    let first = start(&app, &app.path(""), ["--app", "shop", "web"]);
+    let second = start(&app, &app.path("other/app"), ["--app", "shop", "web"]);
+
+    let named = ps(&app, &["--root", "other/app"]).remove(0);
+    let name = named.strip_suffix("/web.1").unwrap().to_owned();
+
+    assert!(name.starts_with("shop-") && name.len() == 9, "{name}");
+    assert_eq!(ps(&app, &["-a", "shop"]), ["shop/web.1"]);
+    stop(&app, &["-a", "shop"], first);
+    app.dyno(["stop", "-a", &name]).run().expect_end(Ended::Code(0));
+    let hint = "hint: `--app NAME` gives it another name\n";
+    let stderr = second.finish().stderr();
+    assert!(stderr.contains(&format!(", so this one is called `{name}`\n")) && stderr.contains(hint), "{stderr}");
+}
+
+#[test]
 fn s10_3_a_linked_worktree_is_named_after_the_repository_too() {
     let _blocks = with_all_blocks();
     // What `git worktree add ../fix-1` leaves behind.

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 
 use nix::sys::signal::Signal;
 
+use crate::app::free_port;
 use crate::front_door::{OpenDoor, end, start, whole};
 use crate::harness::{Ended, note};
 use crate::smoke;
@@ -33,6 +34,10 @@ fn s16_7_invalid_requests_reach_no_app() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request:?}: {answer}");
         assert!(answer.contains("\r\nconnection: close\r\n"), "{request:?}: {answer}");
     }
+    // The app refuses it, and does not wait for its body.
+    let request = "POST /1 HTTP/1.1\r\nHost: app.localhost\r\nExpect: x\r\nContent-Length: 3\r\n\r\n";
+    let answer = whole(door.connect(request));
+    assert!(answer.starts_with("HTTP/1.1 417 Expectation Failed\r\n"), "{answer}");
     let long = format!("GET / HTTP/1.1\r\nHost: app.localhost\r\nA: {}\r\n", "a".repeat(70_000));
     let answer = whole(door.connect(&long));
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{answer}");
@@ -43,7 +48,34 @@ fn s16_7_invalid_requests_reach_no_app() {
     assert_eq!(whole(silent), "");
 
     assert_eq!(door.status("app.localhost"), "200");
-    assert_eq!(end(running).lines_of("router").len(), 1);
+    assert_eq!(end(running).lines_of("router").len(), 2);
+    door.close();
+}
+
+#[test]
+fn s16_7_of_two_apps_with_one_name_the_oldest_web_is_reached() {
+    let app = smoke::app("web: exec ./listen 127.0.0.1 201\n");
+    let listen = app.path("listen").display().to_string();
+    let app = app
+        .file("../other/app/Procfile", format!("web: exec {listen} 127.0.0.1 202\n"))
+        .file("../none/app/Procfile", "worker: exec sleep 1000\n");
+    let door = OpenDoor::open(&app);
+    // Under this name, a start does not remember the name of its app.
+    let begin = |directory: &str, shown: &str| {
+        let call = app.called("foreman", ["start"]).directory(&app.path(directory));
+        let running = call.args(&["-p", &free_port().to_string()]).spawn();
+        running.until_shown(shown);
+        running
+    };
+    let worker = begin("../none/app", "started with pid");
+    let first = begin("", "| Listening on ");
+    let second = begin("../other/app", "| Listening on ");
+
+    assert_eq!((0..5).map(|_| door.status("app.localhost")).collect::<Vec<_>>(), ["201"; 5]);
+    end(first);
+    assert_eq!(door.status("app.localhost"), "202");
+    end(second);
+    end(worker);
     door.close();
 }
 

@@ -151,8 +151,11 @@ mod restart;
 mod router;
 mod router_limits;
 mod router_log;
+mod router_memory;
+mod router_shortage;
 mod router_start;
 mod router_stop;
+mod router_tunnels;
 mod run_detached;
 #[cfg(feature = "real-apps")]
 mod run_terminal;

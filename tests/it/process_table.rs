@@ -96,6 +96,13 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
     pids().into_iter().filter(|child| stat(*child).is_some_and(|(_, parent)| parent == pid)).collect()
 }
 
+/// The processor time that a process has used, in hundredths of a second.
+pub(crate) fn cpu_ticks(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = text.rsplit_once(") ").unwrap();
+    rest.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+}
+
 /// The number of entries in a directory of a process, such as open files (`fd`) or threads (`task`).
 pub(crate) fn count(pid: i32, what: &str) -> usize {
     fs::read_dir(format!("/proc/{pid}/{what}")).map_or(0, Iterator::count)

@@ -112,7 +112,7 @@ fn end(running: Running) -> Finished {
 }
 
 #[test]
-fn s16_2_websockets_pass_through_the_router_and_the_front_door() {
+fn s16_1_websockets_pass_through_the_router_and_the_front_door() {
     let Some(python) = packages("PYTHON_CLIENTS", "python-clients") else { return };
     let app = App::new(&format!("web: exec python3 '{}'\n", data("websocket_server.py")));
     let (running, port) = routed(&app, &["--restart"], &python);

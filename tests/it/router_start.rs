@@ -193,7 +193,7 @@ fn s16_1_an_address_of_another_machine_is_an_error_that_names_it() {
 }
 
 #[test]
-fn s16_1_a_router_without_web_is_a_warning() {
+fn s16_5_a_router_without_web_is_a_warning() {
     let app = smoke::app("api: exec ./listen 127.0.0.1\n");
     let port = free_base();
     let running = app.dyno(["start", "--router", "-p", &port.to_string()]).spawn();

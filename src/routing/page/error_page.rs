@@ -95,8 +95,8 @@ impl ErrorPage {
     /// The page for a code.
     #[must_use]
     pub fn of_code(code: HCode, facts: &PageFacts<'_>) -> Self {
-        // Nothing is wrong with a dyno if there is none, or if they are only busy.
-        let is_about_dyno = !matches!(code, HCode::H11 | HCode::H22 | HCode::H80);
+        // Nothing is wrong with dynos that are only busy.
+        let is_about_dyno = code != HCode::H11;
         let row = facts.row.filter(|_| is_about_dyno);
         let first = facts.lines.len().saturating_sub(MOST_LINES);
         let lines = facts.lines.iter().skip(first).filter(|_| row.is_some());
@@ -211,11 +211,9 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
             None => format!("no `{process_type}` dyno was up within {hold} seconds"),
         },
         HCode::H21 => format!("{name} does not listen on its PORT ({port})"),
-        HCode::H22 => "too many connections are open".to_owned(),
         HCode::H25(_) => format!("Heroku would not pass on the answer of {name}"),
         HCode::H27 => "the client closed the connection".to_owned(),
         HCode::H28 => "the client sent nothing for 55 seconds".to_owned(),
-        HCode::H80 => "the app is in maintenance mode".to_owned(),
         HCode::H99 => format!("no `{process_type}` dyno accepted a connection"),
     };
     sentence(&text)
@@ -247,8 +245,8 @@ fn commands(code: HCode, facts: &PageFacts<'_>) -> Vec<String> {
             vec![why, logs, restart]
         }
         HCode::H12 | HCode::H13 | HCode::H15 | HCode::H17 | HCode::H18 | HCode::H25(_) => vec![logs],
-        HCode::H11 | HCode::H22 => vec![format!("dyno scale {process_type}+1")],
-        HCode::H27 | HCode::H28 | HCode::H80 => Vec::new(),
+        HCode::H11 => vec![format!("dyno scale {process_type}+1")],
+        HCode::H27 | HCode::H28 => Vec::new(),
     }
 }
 

@@ -165,6 +165,37 @@ fn s16_6_connect_and_odd_targets_reach_no_dyno() {
     assert_eq!(options.uri, "*");
 }
 
+// RFC 9110, section 7.6.2.
+#[test]
+fn s16_6_max_forwards_counts_for_options_and_trace_only() {
+    let passed = |method: &str, values: &[&str]| {
+        let headers: Vec<(&str, &str)> = values.iter().map(|value| ("Max-Forwards", *value)).collect();
+        let mut head = request(method, "/", &headers);
+        let prepared = rules(false).prepare(&mut head, client(), NOW, ID)?;
+        let left = head.headers.get_all("max-forwards").iter().map(|value| value.to_str().unwrap().to_owned());
+        Ok((prepared.ends_here, left.collect::<Vec<_>>().join("|")))
+    };
+    for method in ["OPTIONS", "TRACE"] {
+        for (values, left) in [
+            (&["1"][..], "0"),
+            (&["010"], "9"),
+            (&["99999999999999999999999"], "18446744073709551614"),
+            (&["7", "5"], "4"),
+            (&["-1"], "-1"),
+            (&["+0"], "+0"),
+            (&[""], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(passed(method, values), Ok((false, left.to_owned())), "{method} {values:?}");
+        }
+    }
+    for values in [&["0"][..], &["000"], &["5", "0"]] {
+        assert_eq!(passed("OPTIONS", values).map(|(ends_here, _)| ends_here), Ok(true), "{values:?}");
+        assert_eq!(passed("TRACE", values), Err(Rejection::Trace), "{values:?}");
+    }
+    assert_eq!(passed("GET", &["0"]), Ok((false, "0".to_owned())));
+}
+
 // RFC 9110, section 10.1.1.
 #[test]
 fn s16_1_expect_ends_at_the_router() {

@@ -138,7 +138,7 @@ async fn run_loop(mut calls: mpsc::Receiver<ApiCall>, app: Rc<App>) {
                     let _ = answer.send(reply);
                 });
             }
-            ApiCall::Snapshot(answer) => {
+            ApiCall::Snapshot(answer) | ApiCall::SnapshotOfLog(answer) => {
                 let _ = answer.send(app.snapshot.borrow().clone());
             }
             ApiCall::Say(_, answer) | ApiCall::Settle(answer) => drop(answer.send(())),

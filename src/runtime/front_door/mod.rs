@@ -40,7 +40,7 @@ use crate::routing::{
 
 pub use self::name::FrontDoorName;
 
-/// How long the head of the first request may take to arrive (S16.6).
+/// How long the head of the first request may take to arrive (S16.7).
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long a client may take to read an answer, and to close the connection after it.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);

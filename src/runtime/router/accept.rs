@@ -3,21 +3,23 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use nix::sys::resource::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::super::client_socket::discard_rest;
 use super::Router;
+use super::answer::is_of_peer;
 use super::client::{ArrivedClient, ClientConnection, ClientEnd, IDLE_FOR};
 use super::client_io::ClientIo;
+use super::shortage::open_files;
 use super::tunnel::{PendingTunnel, write_all};
 use crate::routing::{HeadLimits, RequestGuard};
 
@@ -65,22 +67,35 @@ impl Drop for Seated {
 impl Router {
     /// Accepts clients and never returns.
     pub(super) async fn accept(self: Rc<Self>, listener: TcpListener) {
-        let most = most_clients();
         loop {
             let has_room = self.has_room.notified();
+            // Asked each time, because the limit of a process that runs can change.
+            let most = most_clients();
             if self.clients.len() >= most {
+                self.note_full(most);
                 has_room.await;
+                continue;
+            }
+            if self.lacks_files(&listener) {
+                let _ = timeout(AFTER_REFUSAL, has_room).await;
                 continue;
             }
             match listener.accept().await {
                 Ok((socket, address)) => {
+                    self.note_file(&socket);
                     let arrival = ArrivedClient { socket, address, first: Vec::new(), front_door: None };
                     self.connections.borrow_mut().spawn_local(Rc::clone(&self).serve(arrival));
                     self.has_client.notify_one();
                     // Requests that have arrived are read before more clients are accepted.
                     yield_now().await;
                 }
-                Err(_) => sleep(AFTER_REFUSAL).await,
+                Err(error) => {
+                    // Otherwise the client has left.
+                    if !is_of_peer(error.kind()) {
+                        self.note_shortage(&error);
+                    }
+                    sleep(AFTER_REFUSAL).await;
+                }
             }
         }
     }
@@ -165,16 +180,20 @@ impl Router {
             async move { Ok::<_, Infallible>(router.answer(request, &client).await) }
         });
         let limits = self.head_limits();
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .max_headers(limits.headers())
             .max_buf_size(LEAST_BUFFER.max(limits.head_bytes() + BESIDES_HEAD))
-            .serve_connection(ClientIo::new(Rc::clone(client)), service)
-            .without_shutdown();
-        let mut connection = pin!(connection);
+            .serve_connection(ClientIo::new(Rc::clone(client)), service);
         let finished = loop {
+            // hyper is also done with a request that it does not read to its end. That all of the answer is written first, only
+            // a shutdown ensures, and for a tunnel this loop.
+            let finished = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(Ok(())) if client.has_unwritten() => Poll::Pending,
+                finished @ (Poll::Ready(_) | Poll::Pending) => finished,
+            });
             tokio::select! {
                 biased;
-                finished = &mut connection => break finished,
+                finished = finished => break finished,
                 end = client.ended() => match end {
                     ClientEnd::Resting if client.rest() => return Spoken::Rests,
                     // A request has come after all.
@@ -192,7 +211,8 @@ impl Router {
             self.note_unserved(client, 400, 0);
         }
         // With another error, the client has gone.
-        let (Ok(parts), Some(tunnel)) = (finished, client.tunnel.take()) else { return Spoken::Closed };
+        let (Ok(()), Some(tunnel)) = (finished, client.tunnel.take()) else { return Spoken::Closed };
+        let parts = connection.into_parts();
         // A copy, so that the buffer of hyper is free.
         let first = [&parts.read_buf[..], &client.take_first()].concat();
         Spoken::Switched(tunnel, first)
@@ -226,6 +246,5 @@ impl Router {
 
 /// How many clients there may be.
 pub(in crate::runtime) fn most_clients() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
+    usize::try_from(open_files().saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).clamp(1, MOST_CLIENTS)
 }

@@ -98,9 +98,18 @@ impl Router {
             }
         };
         open.learn(&head.headers);
+        if routed.head.ends_here {
+            return Self::options(&open);
+        }
         let wants_json = wants_json(&head.headers);
         match self.ask(head, body, &mut routed, &open, client).await {
             Ok((answer, reached)) => self.pass_on(answer, reached, &routed, open, client, wants_json),
+            // It does not expect an answer any more.
+            Err(code) if code.is_of_client() => {
+                open.finish(Some(code));
+                client.cut();
+                std::future::pending().await
+            }
             Err(code) => self.refuse(&open, code, &routed.target, wants_json),
         }
     }
@@ -157,9 +166,11 @@ impl Router {
                         self.note_refusal(&backend, io::ErrorKind::ConnectionReset, &mut input);
                     }
                 }
+                // The dyno has lost the rest of the request.
+                Err(FailedTry::Silent(_) | FailedTry::Final(_)) if open.client_failed.get() => return Err(HCode::H27),
                 Err(FailedTry::Final(code)) => return Err(code),
                 Err(FailedTry::Silent(code)) => {
-                    let Some(again) = copied.take().filter(|_| !open.client_failed.get()) else {
+                    let Some(again) = copied.take() else {
                         self.learn_end(backend.run, NEWS_WITHIN).await;
                         return Err(code);
                     };
@@ -246,10 +257,11 @@ impl Router {
                     self.served.borrow_mut().accepted(&backend.dyno.process_type);
                     return Ok(Reached { connection, busy, backend, is_new: true });
                 }
-                Err(error) if is_of_dyno(error.kind()) => self.note_refusal(&backend, error.kind(), input),
+                Err(error) if is_of_peer(error.kind()) => self.note_refusal(&backend, error.kind(), input),
                 Err(_) if self.now() >= input.since + self.rules.hold => return Err(HCode::H99),
                 // We have no files or ports left: the kept connections have some.
-                Err(_) => {
+                Err(error) => {
+                    self.note_shortage(&error);
                     self.pool.keep_only(|_| false);
                     drop(busy);
                     sleep(AFTER_SHORTAGE).await;
@@ -356,8 +368,8 @@ impl Router {
     }
 }
 
-/// Whether the dyno is the reason why it cannot be reached, and not a shortage of ours.
-pub(super) fn is_of_dyno(error: io::ErrorKind) -> bool {
+/// Whether the other side is the reason why there is no connection, and not a shortage of ours.
+pub(super) fn is_of_peer(error: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
     matches!(error, ConnectionAborted | ConnectionRefused | ConnectionReset | TimedOut)
 }

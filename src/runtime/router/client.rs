@@ -238,6 +238,11 @@ impl ClientConnection {
         poll(&mut [PollFd::new(self.socket.as_fd(), closed)], PollTimeout::ZERO).is_ok_and(|count| count > 0)
     }
 
+    /// Whether hyper would not see it leave: what it has sent already waits to be passed on.
+    pub(super) fn may_leave_unseen(&self) -> bool {
+        self.has_unread.get() || self.guard.borrow().heads() > self.requests.get()
+    }
+
     /// Whether bytes have come that were not read yet.
     fn has_unseen(&self) -> bool {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;

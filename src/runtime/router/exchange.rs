@@ -228,18 +228,28 @@ impl Exchange {
 
 impl Timed for Exchange {
     fn review(&self, now: Instant) -> Option<Instant> {
+        let may_leave_unseen = self.stage() != RequestStage::Answering && self.client.may_leave_unseen();
+        if may_leave_unseen && self.client.has_left() {
+            self.cut(HCode::H27);
+            return None;
+        }
         let mut clock = self.clock.get();
         let waits_for_dyno = self.waits_for_dyno.get();
         let verdict = clock.look(self.router.time(now), waits_for_dyno, self.router.rules.enforces_timeouts);
         self.clock.set(clock);
-        match verdict {
-            ClockVerdict::Next(at) => return at.map(|at| self.router.instant(at)),
+        let next = match verdict {
+            ClockVerdict::Next(at) => at.map(|at| self.router.instant(at)),
             ClockVerdict::Announce { code, limit } => {
                 self.router.log.line(&self.entry.borrow().announcement(code, limit));
+                None
             }
-            ClockVerdict::End(code) => self.cut(code),
-        }
-        None
+            ClockVerdict::End(code) => {
+                self.cut(code);
+                return None;
+            }
+        };
+        let looks_again = may_leave_unseen.then(|| now + LOOKED_AT_WITHIN);
+        next.into_iter().chain(looks_again).min()
     }
 
     fn seat(&self) -> &Cell<usize> {

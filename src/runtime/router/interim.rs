@@ -12,8 +12,8 @@ use http::{Request, StatusCode, header};
 use hyper::ext::on_informational;
 use tokio::net::TcpStream;
 
-/// The most bytes of interim answers that wait for a client. Further ones are left out; they are only hints.
-const MOST_UNWRITTEN: usize = 64 << 10;
+/// The most bytes of interim answers that wait for a client. One that would be more is left out; they are only hints.
+const MOST_UNWRITTEN: usize = 32 << 10;
 
 /// The interim answers for one client.
 #[derive(Default)]
@@ -44,8 +44,9 @@ impl InterimAnswers {
                 return;
             }
             let mut unwritten = lock(&unwritten);
-            if unwritten.bytes.len() < MOST_UNWRITTEN {
-                unwritten.bytes.extend_from_slice(&head(answer.status(), answer.headers()));
+            let head = head(answer.status(), answer.headers());
+            if unwritten.bytes.len() + head.len() <= MOST_UNWRITTEN {
+                unwritten.bytes.extend_from_slice(&head);
                 if let Some(waker) = unwritten.waker.take() {
                     waker.wake();
                 }

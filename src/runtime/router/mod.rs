@@ -27,6 +27,7 @@ mod pool;
 mod read_scratch;
 mod request_body;
 mod router_log;
+mod shortage;
 #[cfg(test)]
 mod tests;
 mod trials;
@@ -55,6 +56,7 @@ pub(super) use self::pages::date;
 use self::pool::{DynoConnection, DynoPool};
 use self::read_scratch::ReadScratch;
 use self::router_log::RouterLog;
+use self::shortage::Shortage;
 use self::trials::Trials;
 pub(super) use self::tunnel::write_all;
 pub(super) use self::wish::RouterWish;
@@ -112,6 +114,7 @@ pub(super) struct Router {
     after_load: AfterLoad,
     /// A client has left.
     has_room: Notify,
+    shortage: Shortage,
     scratch: Rc<ReadScratch>,
     log: RouterLog,
     archive: Option<LogArchive>,
@@ -159,6 +162,7 @@ impl Router {
             deadline: ReviewTime::default(),
             after_load: AfterLoad::default(),
             has_room: Notify::new(),
+            shortage: Shortage::default(),
             scratch,
             log: RouterLog::new(hub),
             archive,
@@ -311,6 +315,11 @@ impl Router {
         let (state, count) = &self.random;
         count.set(count.get().wrapping_add(1));
         state.hash_one(count.get())
+    }
+
+    /// From now on, clients that read the log find the lines of all requests that were answered.
+    pub(super) fn settle_log(&self) {
+        self.log.keep();
     }
 
     /// Writes the line of a request.

@@ -7,7 +7,7 @@ use super::Router;
 use super::answer_body::AnswerBody;
 use super::client::ClientConnection;
 use super::exchange::OpenExchange;
-use crate::routing::{ErrorPage, HCode, PageFacts, Rejection, RouteTarget, RouterEntry};
+use crate::routing::{ALLOWED_METHODS, ErrorPage, HCode, PageFacts, Rejection, RouteTarget, RouterEntry};
 
 /// How many lines of a dyno a page shows.
 const LINES: usize = 20;
@@ -56,6 +56,19 @@ impl Router {
         if let Some(methods) = rejection.allow() {
             answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
         }
+        answer
+    }
+
+    /// Answers an `OPTIONS` that must not be passed on.
+    pub(super) fn options(open: &OpenExchange) -> Response<AnswerBody> {
+        {
+            let mut entry = open.entry.borrow_mut();
+            entry.status = Some(StatusCode::OK.as_u16());
+            entry.bytes = Some(0);
+        }
+        open.finish(None);
+        let mut answer = Response::new(AnswerBody::Page(None));
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOWED_METHODS));
         answer
     }
 

@@ -32,7 +32,9 @@ const MOST_IDLE: usize = 64;
 /// The same for all dynos.
 const MOST_IDLE_IN_ALL: usize = 256;
 /// What hyper may buffer of a dyno, and of a body that the dyno does not take. A longer head is refused.
-const MOST_BUFFERED: usize = 400 << 10;
+const MOST_BUFFERED: usize = 192 << 10;
+/// The most headers of an answer.
+const MOST_HEADERS: usize = 1000;
 
 /// A connection to one run.
 pub(super) struct DynoConnection {
@@ -165,8 +167,12 @@ impl DynoPool {
         let _ = socket.set_nodelay(true);
         let meter = Rc::new(DynoMeter::default());
         let io = DynoIo::new(socket, Rc::clone(&meter), Rc::clone(&self.scratch));
-        let (sender, connection) =
-            http1::Builder::new().max_buf_size(MOST_BUFFERED).handshake(io).await.map_err(io::Error::other)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MOST_BUFFERED)
+            .max_headers(MOST_HEADERS)
+            .handshake(io)
+            .await
+            .map_err(io::Error::other)?;
         let kept = Rc::clone(&meter);
         tokio::task::spawn_local(async move {
             if let Ok(parts) = connection.without_shutdown().await

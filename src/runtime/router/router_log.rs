@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::log_hub::LogHub;
+use super::super::log_hub::{BufferPlace, LogHub};
 use crate::logs::{Audience, LogBlock, Source};
 
 /// The most bytes of lines that wait for a place in the log before requests wait, too.
@@ -36,8 +36,9 @@ pub(super) struct RouterLog {
 
 /// Lines that were written at the same time.
 struct TimedLines {
-    time: Timestamp,
-    bytes: Vec<u8>,
+    block: LogBlock,
+    /// Whether clients that read the log find them already, so that none can be added.
+    is_kept: bool,
 }
 
 impl RouterLog {
@@ -51,12 +52,13 @@ impl RouterLog {
         let mut pending = self.pending.borrow_mut();
         let now = Timestamp::now();
         let is_first = pending.is_empty();
-        if pending.back().is_none_or(|last| now.duration_since(last.time) >= SAME_TIME) {
-            pending.push_back(TimedLines { time: now, bytes: Vec::new() });
+        if pending.back().is_none_or(|last| last.is_kept || now.duration_since(last.block.time) >= SAME_TIME) {
+            let block = LogBlock { source: Source::Router, time: now, bytes: Vec::new(), continued: false };
+            pending.push_back(TimedLines { block, is_kept: false });
         }
-        if let Some(last) = pending.back_mut() {
-            last.bytes.extend_from_slice(text.as_bytes());
-            last.bytes.push(b'\n');
+        if let Some(TimedLines { block, .. }) = pending.back_mut() {
+            block.bytes.extend_from_slice(text.as_bytes());
+            block.bytes.push(b'\n');
         }
         self.bytes.set(self.bytes.get() + text.len() + 1);
         if is_first || self.bytes.get() >= MANY_BYTES {
@@ -85,9 +87,7 @@ impl RouterLog {
             next = Instant::now() + GATHERED_FOR;
             while !self.pending.borrow().is_empty() {
                 let place = self.hub.place().await;
-                if let Some(block) = self.take() {
-                    self.hub.push(block, Audience::All, Some(place));
-                }
+                self.pass_next(Some(place));
                 self.has_room.notify_waiters();
             }
         }
@@ -95,14 +95,36 @@ impl RouterLog {
 
     /// Passes on the lines that are left, without waiting for room.
     pub(super) fn flush(&self) {
-        while let Some(block) = self.take() {
-            self.hub.push(block, Audience::All, None);
+        while self.pass_next(None) {}
+    }
+
+    /// Shows the lines that wait to those who read the log, even if the terminal has no room for them.
+    pub(super) fn keep(&self) {
+        for lines in self.pending.borrow_mut().iter_mut().filter(|lines| !lines.is_kept) {
+            self.hub.archive(&lines.block, Audience::All);
+            lines.is_kept = true;
         }
     }
 
-    fn take(&self) -> Option<LogBlock> {
-        let TimedLines { time, bytes } = self.pending.borrow_mut().pop_front()?;
-        self.bytes.set(self.bytes.get().saturating_sub(bytes.len()));
-        Some(LogBlock { source: Source::Router, time, bytes, continued: false })
+    #[cfg(test)]
+    pub(super) fn hub(&self) -> LogHub {
+        self.hub.clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.borrow().is_empty()
+    }
+
+    /// Passes the oldest lines on. False: there are none.
+    fn pass_next(&self, place: Option<BufferPlace>) -> bool {
+        let Some(TimedLines { block, is_kept }) = self.pending.borrow_mut().pop_front() else { return false };
+        self.bytes.set(self.bytes.get().saturating_sub(block.bytes.len()));
+        if is_kept {
+            self.hub.show(block, Audience::All, place);
+        } else {
+            self.hub.push(block, Audience::All, place);
+        }
+        true
     }
 }

@@ -4,8 +4,10 @@ mod codes;
 mod endings;
 mod floods;
 mod forward;
+mod heads;
 mod hold;
 mod limits;
+mod log;
 mod losses;
 mod memory;
 mod names;
@@ -269,6 +271,18 @@ fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
             socket.write_all(answer.as_bytes()).unwrap();
         }
     }
+}
+
+/// A dyno that answers nothing, and says when a request has come.
+fn silent() -> (u16, mpsc::Receiver<()>) {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        sender.send(()).unwrap();
+        // Until the router closes the connection.
+        while let Ok(1..) = socket.read(&mut [0; 64]) {}
+    });
+    (port, requests)
 }
 
 /// A port that refuses connections until its test listens.

@@ -64,7 +64,7 @@ fn s16_5_each_code_says_what_happened() {
     assert_eq!(message(HCode::H20), "No `web` dyno was up within 30 seconds.");
     assert_eq!(message(HCode::H21), "web.1 does not listen on its PORT (5007).");
     assert_eq!(page(HCode::H99, None, &[]).message, "No `web` dyno accepted a connection.");
-    let busy = page(HCode::H22, Some(&up), &["x"]);
+    let busy = page(HCode::H11, Some(&up), &["x"]);
     assert_eq!((busy.dyno, busy.lines), (None, Vec::<String>::new()));
 }
 

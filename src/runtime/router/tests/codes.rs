@@ -70,7 +70,7 @@ fn s16_5_if_all_dynos_are_left_out_for_the_whole_hold_it_is_h99() {
 
 #[test]
 fn s16_5_an_own_shortage_of_files_or_ports_does_not_leave_a_dyno_out() {
-    let is_of_dyno = |errno| super::super::answer::is_of_dyno(std::io::Error::from_raw_os_error(errno).kind());
+    let is_of_dyno = |errno| super::super::answer::is_of_peer(std::io::Error::from_raw_os_error(errno).kind());
 
     for errno in [libc::ECONNREFUSED, libc::ECONNRESET, libc::ETIMEDOUT, libc::ECONNABORTED] {
         assert!(is_of_dyno(errno), "{errno}");

@@ -50,7 +50,7 @@ fn s16_1_both_connections_are_kept_for_the_next_request() {
 }
 
 #[test]
-fn s16_3_a_connection_that_a_dyno_will_soon_close_is_not_used() {
+fn s16_6_a_connection_that_a_dyno_will_soon_close_is_not_used() {
     let (sender, connections) = mpsc::channel();
     let port = dyno(move |mut socket| {
         sender.send(()).unwrap();

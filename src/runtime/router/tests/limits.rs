@@ -83,6 +83,44 @@ fn s16_6_an_answer_to_connect_says_which_methods_are_allowed() {
 }
 
 #[test]
+fn s16_6_the_router_answers_what_may_not_be_passed_on() {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        while has_next(&socket) {
+            sender.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+            socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    let mut answer = |method: &str, left: &str| {
+        let head = format!("{method} HTTP/1.1\r\nHost: localhost\r\nCookie: a=secret\r\nMax-Forwards: {left}\r\n\r\n");
+        client.write_all(head.as_bytes()).unwrap();
+        read_until(&mut client, "\r\n\r\n")
+    };
+
+    for target in ["/a", "*", "http://localhost/a"] {
+        let own = answer(&format!("OPTIONS {target}"), "0");
+        assert!(own.starts_with("HTTP/1.1 200 OK\r\n") && own.contains("\r\ncontent-length: 0\r\n"), "{own}");
+        assert!(own.contains("\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"), "{own}");
+    }
+    assert!(requests.try_recv().is_err());
+    for method in ["OPTIONS", "TRACE"] {
+        assert!(answer(&format!("{method} /a"), "3").starts_with("HTTP/1.1 204 "));
+        assert!(requests.recv().unwrap().contains("\r\nmax-forwards: 2\r\n"));
+    }
+    assert!(answer("GET /a", "0").starts_with("HTTP/1.1 204 "));
+    assert!(requests.recv().unwrap().contains("\r\nmax-forwards: 0\r\n"));
+    // A page could read cookies in an answer that repeats the request.
+    let refused = answer("TRACE /a", "0");
+    assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nallow: GET, "), "{refused}");
+    assert!(requests.try_recv().is_err());
+    let lines = router.log_when(7);
+    assert_eq!(lines[0], "OPTIONS /a 200 0B");
+}
+
+#[test]
 fn s16_6_a_head_that_does_not_come_is_answered_with_408() {
     let router = TestRouter::start();
     let mut client = router.connect();
@@ -132,18 +170,6 @@ fn s16_6_an_idle_connection_to_a_dyno_is_closed_after_90_s() {
 
     let passed = router.ask(move |_| began.elapsed());
     assert!(passed >= Duration::from_secs(89), "{passed:?}");
-}
-
-/// A dyno that answers nothing, and says when a request has come.
-fn silent() -> (u16, mpsc::Receiver<()>) {
-    let (sender, requests) = mpsc::channel();
-    let port = dyno(move |mut socket| {
-        read_until(&mut socket, "\r\n\r\n");
-        sender.send(()).unwrap();
-        // Until the router closes the connection.
-        while let Ok(1..) = socket.read(&mut [0; 64]) {}
-    });
-    (port, requests)
 }
 
 #[test]

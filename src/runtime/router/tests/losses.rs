@@ -158,6 +158,32 @@ fn s16_5_a_client_that_disconnects_is_h27_and_the_dyno_sees_it() {
 }
 
 #[test]
+fn s16_5_a_client_that_leaves_in_an_upload_is_h27() {
+    let (sender, ended) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\nhalf");
+        sender.send(()).unwrap();
+        // It closes the connection when it sees the end.
+        assert_eq!(socket.read(&mut [0]).unwrap_or_default(), 0);
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    for method in ["POST", "PUT"] {
+        let mut client = router.connect();
+        client
+            .write_all(format!("{method} /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf").as_bytes())
+            .unwrap();
+        ended.recv().unwrap();
+        drop(client);
+    }
+
+    for (line, method) in router.log_when(2).iter().zip(["POST", "PUT"]) {
+        assert!(line.starts_with(&format!("{method} /a 499 web.1 ")), "{line}");
+        assert!(line.ends_with(" H27 Client Request Interrupted"), "{line}");
+    }
+}
+
+#[test]
 fn s16_5_a_broken_upload_is_not_a_fault_of_the_dyno() {
     let (sender, requests) = mpsc::channel();
     let port = dyno(move |mut socket| {

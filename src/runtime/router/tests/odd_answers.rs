@@ -129,6 +129,24 @@ fn s16_5_bytes_after_an_answer_are_not_the_next_answer() {
     }
 }
 
+#[test]
+fn s16_6_an_answer_can_have_1_000_headers() {
+    for (count, status) in [(1000, "200 OK"), (1001, "502 Bad Gateway")] {
+        let cookies = "set-cookie: a=b\r\n".repeat(count - 1);
+        let port = dyno(move |mut socket| {
+            read_until(&mut socket, "\r\n\r\n");
+            let _ = socket.write_all(format!("HTTP/1.1 200 OK\r\n{cookies}content-length: 2\r\n\r\nhi").as_bytes());
+        });
+        let router = TestRouter::start();
+        router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+        let answer = router.exchange(GET);
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{count}: {answer}");
+        assert_eq!(answer.matches("set-cookie: ").count(), if status == "200 OK" { count - 1 } else { 0 });
+    }
+}
+
 fn says_text(text: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len())
 }
