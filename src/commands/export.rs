@@ -167,8 +167,10 @@ fn complaint(directory: &Path, obstacle: &ExportObstacle) -> Complaint {
             Complaint::new(fact, "name this app with `--app`, or choose another directory")
         }
         ExportObstacle::OfAnotherFormat { path, format } => {
-            let fact = format!("{} was written by `dyno export {format}`, so nothing was written", shown(path));
-            Complaint::new(fact, "give each format a directory of its own")
+            let (directory, file) = (directory.display(), shown(path));
+            let fact =
+                format!("{directory} has files of `dyno export {format}`, such as {file}, so nothing was written");
+            Complaint::new(fact, "choose another directory: each format needs its own")
         }
     }
 }

@@ -29,7 +29,7 @@ fn app() -> App {
 }
 
 /// Every file of the directory with its text, sorted.
-fn files(directory: &Path) -> Vec<(String, String)> {
+pub(crate) fn files(directory: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(directory).map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
     let mut files: Vec<(String, String)> = entries
         .unwrap_or_default()

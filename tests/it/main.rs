@@ -52,6 +52,7 @@ mod every_state;
 mod explain;
 mod export;
 mod export_containers;
+mod export_faults;
 mod file_messages;
 mod first_hour_cli;
 mod first_hour_files;
