@@ -217,9 +217,13 @@ impl Life {
 
 /// How `start` restarts a dyno that exits (S6.4). None: not at all.
 pub(super) fn restart(args: &StartArgs) -> Option<RestartPolicy> {
+    (args.restart || args.heroku).then(|| restart_policy(args.max_restarts, args.max_delay))
+}
+
+/// How dynos are restarted, with the values of `--max-restarts` and `--max-delay`.
+pub(crate) fn restart_policy(max_restarts: Option<u32>, max_delay: Option<Seconds>) -> RestartPolicy {
     let default = RestartPolicy::default();
-    let cap = args.max_delay.map_or(default.cap, |delay| delay.0);
-    (args.restart || args.heroku).then_some(RestartPolicy { max_restarts: args.max_restarts, cap, ..default })
+    RestartPolicy { max_restarts, cap: max_delay.map_or(default.cap, |delay| delay.0), ..default }
 }
 
 /// How long a ready type may take to listen if no option says it (S6.5).

@@ -118,6 +118,8 @@ mod real_apps_export_engines;
 #[cfg(feature = "real-apps")]
 mod real_apps_export_hosts;
 #[cfg(feature = "real-apps")]
+mod real_apps_export_life;
+#[cfg(feature = "real-apps")]
 mod real_apps_export_probe;
 #[cfg(feature = "real-apps")]
 mod real_apps_formation;
