@@ -129,13 +129,16 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
         without_values: args.no_values,
         user_units: args.user_units,
         restarts: restart_policy(args.max_restarts, args.max_delay),
+        sets_readiness: args.http.is_some() || !args.ready.is_empty(),
     };
     let chosen = (name.as_str(), &dynos.formation, dynos.release.is_some());
     let mut app = ExportedApp::of(&plan.blueprint, chosen, &policy, options)
         .map_err(|error| Error::new(Status::Config, error.to_string(), ""))?;
-    for exported in &mut app.types {
-        let size = app_json.as_ref().and_then(|app_json| app_json.declared.size(exported.process_type.as_str()));
-        exported.size = size.map(str::to_owned);
+    if let Some(AppJsonFile { declared, .. }) = app_json {
+        for exported in &mut app.types {
+            exported.size = declared.size(exported.process_type.as_str()).map(str::to_owned);
+        }
+        app.app_json = declared.text;
     }
     Ok(app)
 }

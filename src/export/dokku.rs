@@ -1,4 +1,5 @@
-//! An `app.json` and a script with the commands to type for Dokku, which reads the Procfile itself.
+//! An `app.json` and a script with the commands to type for Dokku, which reads the Procfile itself. Dokku reads this `app.json`
+//! instead of that of the app, so it has all of that as well.
 //!
 //! The values of config vars are in `APP.env`, each in base64. The script reads them from there.
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::containers::{
     awaited_port, common_notes, has_default_statuses, host, listed, names_note, note_lines, running,
 };
+use super::marker::MARKER_KEY;
 use super::stop_signal::{SIGTERM, signal_name};
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedType, ExportedVariable,
@@ -176,18 +178,38 @@ fn rules(app: &ExportedApp) -> Vec<RestartRule> {
     rules
 }
 
+/// The `app.json` of the app with other quantities and, if an option asks for it, another health check.
 fn app_json(app: &ExportedApp) -> String {
-    let quantities = app
-        .types
-        .iter()
-        .map(|exported| (exported.process_type.to_string(), json!({ "quantity": exported.dynos.len() })));
-    let mut members = Map::new();
-    members.insert("formation".to_owned(), Value::Object(quantities.collect()));
-    let web = app.types.iter().find(|exported| is_web(exported));
-    if let Some(check) = web.and_then(|web| health_check(app, web)) {
-        members.insert("healthchecks".to_owned(), json!({ ProcessType::WEB: [check] }));
+    let mut members: Map<String, Value> = serde_json::from_str(&app.app_json).unwrap_or_default();
+    // The marker is a member of this name.
+    members.remove(MARKER_KEY);
+    let mut formation = object(members.remove("formation"));
+    let types = app.types.iter().map(|exported| {
+        let name = exported.process_type.to_string();
+        let mut of_type = object(formation.remove(&name));
+        of_type.insert("quantity".to_owned(), json!(exported.dynos.len()));
+        (name, Value::Object(of_type))
+    });
+    let types = types.collect();
+    members.insert("formation".to_owned(), Value::Object(types));
+    let mut checks = object(members.remove("healthchecks"));
+    if app.options.sets_readiness || !checks.contains_key(ProcessType::WEB) {
+        let web = app.types.iter().find(|exported| is_web(exported));
+        if let Some(check) = web.and_then(|web| health_check(app, web)) {
+            checks.insert(ProcessType::WEB.to_owned(), json!([check]));
+        }
+    }
+    if !checks.is_empty() {
+        members.insert("healthchecks".to_owned(), Value::Object(checks));
     }
     format!("{:#}\n", Value::Object(members))
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(members)) => members,
+        Some(_) | None => Map::new(),
+    }
 }
 
 /// Once a second, until it succeeds or a minute is over.

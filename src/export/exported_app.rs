@@ -27,6 +27,8 @@ pub struct ExportOptions {
     pub user_units: bool,
     /// How a dyno that exits is restarted.
     pub restarts: RestartPolicy,
+    /// Whether an option says when a dyno is ready, and not `app.json`.
+    pub sets_readiness: bool,
 }
 
 /// An app to export.
@@ -50,6 +52,8 @@ pub struct ExportedApp {
     pub search_path: Option<Secret>,
     /// The time between the stop signal and SIGKILL.
     pub grace: Duration,
+    /// Its `app.json`, as JSON. Empty: it has none.
+    pub app_json: String,
     /// What the options of the export decide.
     pub options: ExportOptions,
 }
@@ -168,6 +172,7 @@ impl ExportedApp {
             shared_variables: python.into_iter().chain([app]).collect(),
             search_path,
             grace: policy.grace,
+            app_json: String::new(),
             options,
         })
     }

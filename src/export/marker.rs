@@ -11,6 +11,9 @@ const CHECKSUM: &str = ". Edit it, and the next export refuses to replace it; ch
 /// A hyphen after another in XML, where two in a row would end a comment. No name has these characters.
 const XML_HYPHEN: &str = "&#45;";
 
+/// The name of the member that is the marker in JSON.
+pub(super) const MARKER_KEY: &str = "//";
+
 /// The longest distance of the marker from the beginning of a file.
 const WITHIN: usize = 1024;
 
@@ -57,7 +60,7 @@ impl Marker {
                 (format!("<!-- {words} -->\n"), end_of_line(text, b"<?xml"))
             }
             CommentStyle::Json => {
-                (format!("  \"//\": {},\n", serde_json::Value::from(words)), end_of_line(text, b"{\n"))
+                (format!("  \"{MARKER_KEY}\": {},\n", serde_json::Value::from(words)), end_of_line(text, b"{\n"))
             }
         };
         let (before, after) = text.split_at_checked(at).unwrap_or((b"", text));
