@@ -94,6 +94,9 @@ mod tests {
         assert_eq!(refused("K", b"\xff"), "systemd cannot have the config var `K`: its value is not UTF-8");
         let name = "its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
         assert_eq!(refused("a.b", b""), format!("systemd cannot have the config var `a.b`: {name}"));
-        assert!(path(std::path::Path::new("/a\n")).is_err());
+        for refused in ["/a\nUser=b", "/a ", "/a\\"] {
+            assert!(path(std::path::Path::new(refused)).is_err(), "{refused}");
+        }
+        assert_eq!(path(std::path::Path::new("/a b/100%")).unwrap(), "/a b/100%%");
     }
 }
