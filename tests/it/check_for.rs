@@ -92,7 +92,10 @@ fn every_engine_can_be_named_and_no_other() {
     for engine in ["heroku", "dokku", "kubernetes", "compose", "systemd", "cnb"] {
         let checked = app.dyno(["check", "--for", engine]).run();
         checked.expect(Ended::Code(0), "valid procfile detected (web)\n", "");
-        assert!(reasons.insert(odd.dyno(["check", "--for", engine]).run().stderr()), "{engine} has a reason of its own");
+        assert!(
+            reasons.insert(odd.dyno(["check", "--for", engine]).run().stderr()),
+            "{engine} has a reason of its own"
+        );
     }
 
     let refused = app.dyno(["check", "--for", "herku"]).run();
