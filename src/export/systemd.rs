@@ -89,6 +89,11 @@ fn notes(app: &ExportedApp) -> Vec<String> {
         );
     }
     notes.extend(order_notes(NAME, app));
+    if let Some(user) = app.options.user.as_deref().filter(|_| app.options.user_units) {
+        notes.push(format!(
+            "`systemctl --user` starts nothing as `{user}` unless root calls it: leave `--user {user}` out"
+        ));
+    }
     notes.extend(values_note(app));
     notes
 }

@@ -237,6 +237,9 @@ fn s18_1_an_option_that_a_format_has_no_place_for_is_named() {
     assert_eq!(ignored("compose"), "--host --user-units");
     assert_eq!(ignored("kubernetes"), "--user-units");
     assert_eq!(ignored("caddy"), "--user --log-dir --image --user-units");
+    let units = app().dyno(["export", "systemd"]).args(&options).run();
+    let note = "note: `systemctl --user` starts nothing as `www` unless root calls it: leave `--user www` out\n";
+    assert!(units.stderr().contains(note), "{}", units.stderr());
 }
 
 #[test]
