@@ -3,7 +3,6 @@
 //!
 //! Run `restart_storm` in the directory of an app. `tests/it/storm.rs` checks from outside that nothing is left behind.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
@@ -15,7 +14,7 @@ use dynorun::app::{Layers, Ports, Procfile};
 use dynorun::guardian::{Guardian, Limits};
 use dynorun::logs::{Formatter, LogFormat, Palette, Passing, TextOptions, View, name_width};
 use dynorun::model::{DynoName, Environment, Io, Shell};
-use dynorun::release::{Blueprint, Release, RunSettings};
+use dynorun::release::{Blueprint, HttpChecks, Release, RunSettings};
 use dynorun::runtime::{self, Start};
 use dynorun::supervisor::{NoticeStyle, OnExit, Outcome, Plan, Policy, RestartPolicy};
 
@@ -76,8 +75,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
         ports: Ports::default(),
         expected: Vec::new(),
         ready: Vec::new(),
-        http: None,
-        http_of_types: BTreeMap::new(),
+        http: HttpChecks::default(),
         shell: Shell::Sh,
         directory: env::current_dir()?,
         session: fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim_end().replace('-', ""),

@@ -21,6 +21,8 @@ pub use health_check::{HealthCheck, HealthCheckKind};
 /// What an `app.json` declares, each list in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppJson {
+    /// The whole object, as JSON. Empty: there is none.
+    pub text: String,
     /// The config vars that the app knows.
     pub env: Vec<DeclaredVariable>,
     /// How many dynos of each process type run.
@@ -91,7 +93,7 @@ impl AppJson {
         let file = JsonText::new(text);
         match file.value() {
             Ok(value) => match value.members() {
-                Some(members) => Self::of_members(&members),
+                Some(members) => Self { text: text.to_owned(), ..Self::of_members(&members) },
                 None => Self::unreadable(value.line(), &format!("the file has {}, not an object", value.kind())),
             },
             Err((line, fault)) => Self::unreadable(line, &format!("the JSON cannot be read: {fault}")),

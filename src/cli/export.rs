@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 
 use super::help::{LIFE, PORTS_AND_VARIABLES, WHAT_RUNS};
-use super::start::Seconds;
+use super::start::{Seconds, restarts};
 use super::{FormationArgs, Offers, OrderArgs, ProjectArgs, VariableArgs};
 use crate::export::ExportFormat;
 
@@ -110,6 +110,14 @@ pub struct ExportArgs {
     // Not an alias, so that messages use the name that was typed.
     #[arg(long, value_name = "TYPE[=any],…", value_delimiter = ',', hide = true, add = Offers::MayExit)]
     pub allow_exit: Vec<String>,
+    /// Give up after N restarts in a row [default: no limit]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = restarts, help_heading = LIFE, hide_short_help = true)]
+    pub max_restarts: Option<u32>,
+    /// Longest pause between two restarts [default: 60]
+    ///
+    /// With 0 every restart is immediate.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = LIFE, hide_short_help = true)]
+    pub max_delay: Option<Seconds>,
     /// Stop dynos of a type with a signal other than TERM
     #[arg(long, value_name = "TYPE=SIGNAL,…", value_delimiter = ',', help_heading = LIFE, hide_short_help = true, add = Offers::StopSignals)]
     pub stop_signal: Vec<String>,

@@ -235,7 +235,7 @@ fn port_step(text: &str) -> Result<u16, String> {
 }
 
 /// A number of restarts.
-fn restarts(text: &str) -> Result<u32, String> {
+pub(super) fn restarts(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "a whole number, such as 3".to_owned())
 }
 

@@ -21,7 +21,7 @@ use crate::model::Dialect;
 use crate::project::{
     AppJsonFile, FileReader, Findings, Places, PlanFiles, Project, Purpose, StartPlan, Surroundings, TypeSource,
 };
-use crate::settings::Settings;
+use crate::settings::{Settings, restart_policy};
 use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
@@ -32,6 +32,9 @@ pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
     }
     let app = exported_app(cli, args)?;
     let Exported { files, notes } = export(args.format, &app).map_err(|failure| refused(&failure))?;
+    let ignored = args.format.ignored_options(&app.options).into_iter();
+    let ignored = ignored.map(|option| format!("`{option}` has no effect on the files for {}", args.format));
+    let notes: Vec<String> = ignored.chain(notes).collect();
     let marker = Marker::new(args.format, &app.name);
     let Some(path) = &args.directory else {
         tell(&notes);
@@ -58,7 +61,7 @@ pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
     stdout::write(&text)
 }
 
-/// What the engine cannot keep.
+/// What has no effect, and what the engine cannot keep.
 fn tell(notes: &[String]) {
     for text in notes {
         note(&Complaint::new(text.clone(), ""));
@@ -69,6 +72,7 @@ fn refused(failure: &ExportFailure) -> Error {
     let status = match failure {
         ExportFailure::Missing { .. } | ExportFailure::Option { .. } => Status::Usage,
         ExportFailure::Variable { .. }
+        | ExportFailure::VariableName { .. }
         | ExportFailure::App { .. }
         | ExportFailure::Type { .. }
         | ExportFailure::Command { .. }
@@ -124,13 +128,17 @@ fn exported_app(cli: &Cli, args: &ExportArgs) -> Result<ExportedApp, Error> {
         target: args.directory.as_deref().map(|path| absolute(&places, path)),
         without_values: args.no_values,
         user_units: args.user_units,
+        restarts: restart_policy(args.max_restarts, args.max_delay),
+        sets_readiness: args.http.is_some() || !args.ready.is_empty(),
     };
     let chosen = (name.as_str(), &dynos.formation, dynos.release.is_some());
     let mut app = ExportedApp::of(&plan.blueprint, chosen, &policy, options)
         .map_err(|error| Error::new(Status::Config, error.to_string(), ""))?;
-    for exported in &mut app.types {
-        let size = app_json.as_ref().and_then(|app_json| app_json.declared.size(exported.process_type.as_str()));
-        exported.size = size.map(str::to_owned);
+    if let Some(AppJsonFile { declared, .. }) = app_json {
+        for exported in &mut app.types {
+            exported.size = declared.size(exported.process_type.as_str()).map(str::to_owned);
+        }
+        app.app_json = declared.text;
     }
     Ok(app)
 }
@@ -167,8 +175,10 @@ fn complaint(directory: &Path, obstacle: &ExportObstacle) -> Complaint {
             Complaint::new(fact, "name this app with `--app`, or choose another directory")
         }
         ExportObstacle::OfAnotherFormat { path, format } => {
-            let fact = format!("{} was written by `dyno export {format}`, so nothing was written", shown(path));
-            Complaint::new(fact, "give each format a directory of its own")
+            let (directory, file) = (directory.display(), shown(path));
+            let fact =
+                format!("{directory} has files of `dyno export {format}`, such as {file}, so nothing was written");
+            Complaint::new(fact, "choose another directory: each format needs its own")
         }
     }
 }

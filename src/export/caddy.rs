@@ -37,7 +37,10 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     let idle: Vec<&ExportedType> =
         app.types.iter().filter(|exported| is_site(exported) && exported.dynos.is_empty()).collect();
     if !idle.is_empty() {
-        notes.push(format!("there is no site for {}, without dynos", listed(idle)));
+        notes.push(format!("there is no site for {}, which has no dynos", listed(idle)));
+    }
+    if !app.types.iter().any(is_site) {
+        notes.push("no process type listens, so there is no site: name those that do with `--ready`".to_owned());
     }
     let statuses = running(app, |exported| {
         is_site(exported) && exported.readiness.check().is_some_and(|check| health_status(check).is_none())

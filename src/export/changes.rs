@@ -74,9 +74,11 @@ pub fn changes(marker: &Marker, files: Vec<ExportFile>, found: &[FoundFile], for
             Some((known, _)) if known.app != marker.app => {}
             Some((known, _)) if known.format != marker.format => {
                 let format = known.format.name();
-                changes.obstacles.push(ExportObstacle::OfAnotherFormat { path: other.path.clone(), format });
+                add(&mut changes.obstacles, ExportObstacle::OfAnotherFormat { path: other.path.clone(), format });
             }
             Some((_, true)) => changes.remove.push(other.path.clone()),
+            // A copy of the example, into which somebody has written values.
+            Some((_, false)) if is_new(&format!("{}.example", other.path)) => {}
             Some((_, false)) if force => changes.remove.push(other.path.clone()),
             Some((_, false)) => {
                 changes.obstacles.push(ExportObstacle::Edited { path: other.path.clone(), was_ours: true });
@@ -108,13 +110,21 @@ pub fn changes(marker: &Marker, files: Vec<ExportFile>, found: &[FoundFile], for
         };
         match obstacle {
             Some(obstacle) if !(force && obstacle.yields_to_force()) && *text != file.text => {
-                changes.obstacles.push(obstacle);
+                add(&mut changes.obstacles, obstacle);
             }
             Some(_) | None if *text == file.text && old.mode == file.mode => changes.unchanged.push(path),
             Some(_) | None => changes.write.push(file),
         }
     }
     changes
+}
+
+/// Adds an obstacle. One file of another format is enough.
+fn add(obstacles: &mut Vec<ExportObstacle>, obstacle: ExportObstacle) {
+    let is_of_format = |one: &ExportObstacle| matches!(one, ExportObstacle::OfAnotherFormat { .. });
+    if !is_of_format(&obstacle) || !obstacles.iter().any(is_of_format) {
+        obstacles.push(obstacle);
+    }
 }
 
 #[cfg(test)]
@@ -181,6 +191,34 @@ mod tests {
         let other = ExportObstacle::OfAnotherApp { path: "b".to_owned(), app: "other".to_owned() };
         assert_eq!(changes.obstacles, [ExportObstacle::NotAFile("a".to_owned()), other]);
         assert_eq!(changes.write, []);
+    }
+
+    #[test]
+    fn s18_3_a_copy_of_an_example_belongs_to_the_user() {
+        let example = file("app.env.example", "A=");
+        let (copy, filled_in) = (found(&example), edited(&example));
+        let at = |path: &str, of: &FoundFile| FoundFile { path: path.to_owned(), ..of.clone() };
+        let changes = |there| changes(&marker("shop"), vec![example.clone()], &[there], true);
+
+        assert_eq!(
+            changes(at("app.env", &filled_in)),
+            ExportChanges { write: vec![example.clone()], ..ExportChanges::default() }
+        );
+        assert_eq!(changes(at("other.env", &filled_in)).remove, ["other.env"]);
+        assert_eq!(changes(at("app.env", &copy)).remove, ["app.env"], "nothing was written into it");
+    }
+
+    #[test]
+    fn s18_1_a_second_format_is_named_once() {
+        let of_runit = |path: &str| {
+            let text = Marker::new(ExportFormat::Runit, "shop").mark(CommentStyle::Hash, b"1");
+            FoundFile { path: path.to_owned(), mode: 0o644, text: Some(text) }
+        };
+
+        let changes = changes(&marker("shop"), vec![file("b", "1")], &[of_runit("b"), of_runit("c")], true);
+
+        let obstacle = ExportObstacle::OfAnotherFormat { path: "c".to_owned(), format: "runit" };
+        assert_eq!((changes.obstacles, changes.write), (vec![obstacle], Vec::new()));
     }
 
     #[test]

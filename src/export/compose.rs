@@ -3,9 +3,11 @@
 //! The values of config vars are in `APP.env`, which the containers get as `env_file`.
 
 use super::containers::{
-    SIGTERM, arguments, awaited_port, common_notes, image, label, listed, names_note, note_lines, only_dyno,
-    place_note, running, shared_variables, signal_name, stops_all, value,
+    arguments, awaited_port, common_notes, image, label, listed, note_lines, only_dyno, place_note, running,
+    shared_variables, value,
 };
+use super::stop_signal::{SIGTERM, signal_name};
+use super::values_file::{values_file, values_note};
 use super::yaml::{Yaml, YamlMap};
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedType,
@@ -32,9 +34,8 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let file = |name: String, text: String| ExportFile::new(name, &marker, CommentStyle::Hash, text);
     let notes = notes(app);
     let mut files = Vec::new();
-    if has_values(app) && !app.options.without_values {
-        let lines = app.config_vars.iter().map(env_line);
-        files.push(file(env_file(app), lines.collect::<Result<_, _>>()?).secret());
+    if has_values(app) {
+        files.push(values_file(app, &marker, env_line)?);
     }
     let text = format!("{}{}", header(app, &notes), project(app)?.text());
     files.push(file(FILE.to_owned(), text));
@@ -51,10 +52,6 @@ fn check_name(app: &ExportedApp) -> Result<(), ExportFailure> {
 
 fn has_values(app: &ExportedApp) -> bool {
     !app.config_vars.is_empty()
-}
-
-fn env_file(app: &ExportedApp) -> String {
-    format!("{}.env", app.name)
 }
 
 fn header(app: &ExportedApp, notes: &[String]) -> String {
@@ -91,14 +88,14 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     if !listens.is_empty() {
         notes.push(format!("the health check of {} needs grep in the image", listed(listens)));
     }
-    notes.extend(names_note(app, &format!("them into {}, one `NAME='VALUE'` on each line", env_file(app))));
+    notes.extend(values_note(app));
     notes
 }
 
 fn project(app: &ExportedApp) -> Result<YamlMap, ExportFailure> {
     let mut common = YamlMap::anchored("app").with("image", image(NAME, app)?);
     if has_values(app) {
-        common = common.with("env_file", vec![env_file(app)]);
+        common = common.with("env_file", vec![app.env_file()]);
     }
     if let Some(user) = &app.options.user {
         common = common.with("user", literal(user));
@@ -144,7 +141,7 @@ fn service(app: &ExportedApp, exported: &ExportedType) -> Result<YamlMap, Export
         .comment(&exported.command.shown)
         .merged("app")
         .with("command", literals(&arguments(NAME, (process_type, &exported.command), exported.stop_signal)?))
-        .with("environment", environment(&dyno, Some(exported.port), stops_all(exported)))
+        .with("environment", environment(&dyno, Some(exported.port), exported.stops_all))
         .with("deploy", YamlMap::new().with("replicas", quantity));
     if process_type.as_str() == ProcessType::WEB {
         service = service.with("ports", vec![published(exported)]);
@@ -194,7 +191,7 @@ fn host_of(process_type: &ProcessType) -> String {
 }
 
 fn restart(app: &ExportedApp, rule: RestartRule) -> String {
-    match (rule, app.restarts.max_restarts) {
+    match (rule, app.options.restarts.max_restarts) {
         (RestartRule::Always, _) => "unless-stopped".to_owned(),
         (RestartRule::OnFailure, None) => "on-failure".to_owned(),
         (RestartRule::OnFailure, Some(most)) => format!("on-failure:{most}"),
@@ -269,7 +266,7 @@ fn literals(words: &[String]) -> Yaml {
 }
 
 /// A line of an `env_file`: in double quotes, `$` and a backslash are special.
-fn env_line(variable: &ExportedVariable) -> Result<String, ExportFailure> {
+fn env_line(variable: &ExportedVariable) -> Result<Vec<u8>, ExportFailure> {
     let mut text = format!("{}=\"", variable.key);
     for c in value(NAME, variable)?.chars() {
         match c {
@@ -280,5 +277,5 @@ fn env_line(variable: &ExportedVariable) -> Result<String, ExportFailure> {
         }
     }
     text.push_str("\"\n");
-    Ok(text)
+    Ok(text.into_bytes())
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::stop_signal::signal_name;
 use super::{ExportFailure, ExportedApp, ExportedCommand, ExportedType, ExportedVariable, RestartRule};
 use crate::app::Until;
 use crate::model::{HttpCheck, ProcessType, Readiness};
-use crate::supervisor::SignalName;
 
 /// Why a value or a command is refused.
 pub(super) const NOT_UTF8: &str = "it is not UTF-8";
@@ -13,9 +13,6 @@ pub(super) const VALUE_NOT_UTF8: &str = "its value is not UTF-8";
 
 /// How long a dyno may take until it is ready, in seconds.
 pub(super) const BOOT_SECONDS: u64 = 60;
-
-/// The signal that every engine sends by default.
-pub(super) const SIGTERM: i32 = 15;
 
 /// The words of a program, or of a shell with a command line, as arguments of the image. `stop_signal`: what all its processes
 /// get.
@@ -83,17 +80,6 @@ pub(super) fn label(text: &str) -> String {
     label.trim_matches('-').to_owned()
 }
 
-/// `INT` for 2, and the number itself for a signal without a name.
-pub(super) fn signal_name(number: i32) -> String {
-    let name = SignalName(number).to_string();
-    name.strip_prefix("SIG").map_or_else(|| number.to_string(), str::to_owned)
-}
-
-/// Whether the stop signal goes to all processes of a dyno.
-pub(super) fn stops_all(exported: &ExportedType) -> bool {
-    exported.stops_all || exported.command.shell_leads
-}
-
 /// The name of a dyno, if it is the only one of its type: containers of one type have the same variables.
 pub(super) fn only_dyno(exported: &ExportedType) -> Option<String> {
     (exported.dynos.len() <= 1).then(|| format!("{}.1", exported.process_type))
@@ -137,7 +123,9 @@ pub(super) fn common_notes(app: &ExportedApp, format: &'static str, log_command:
     let listening = running(app, |exported| exported.listens);
     if !listening.is_empty() {
         let types = listed(listening);
-        notes.push(format!("{types} must listen on all addresses (0.0.0.0): 127.0.0.1 is the container alone"));
+        notes.push(format!(
+            "{types} must listen on all addresses (0.0.0.0): only its own container reaches it on 127.0.0.1"
+        ));
     }
     if app.config_vars.iter().any(|variable| variable.key == "PATH") {
         notes.push(
@@ -148,7 +136,7 @@ pub(super) fn common_notes(app: &ExportedApp, format: &'static str, log_command:
         notes.push(format!("{format} keeps the log itself, so that {} stays empty: `{log_command}`", logs.display()));
     }
     let others = running(app, |exported| exported.restart == RestartRule::Always);
-    if let (Some(most), false) = (app.restarts.max_restarts, others.is_empty()) {
+    if let (Some(most), false) = (app.options.restarts.max_restarts, others.is_empty()) {
         notes.push(format!("{format} restarts {} without a limit, not at most {most} times", listed(others)));
     }
     notes

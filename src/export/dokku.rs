@@ -1,4 +1,5 @@
-//! An `app.json` and a script with the commands to type for Dokku, which reads the Procfile itself.
+//! An `app.json` and a script with the commands to type for Dokku, which reads the Procfile itself. Dokku reads this `app.json`
+//! instead of that of the app, so it has all of that as well.
 //!
 //! The values of config vars are in `APP.env`, each in base64. The script reads them from there.
 
@@ -9,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::containers::{
-    SIGTERM, awaited_port, common_notes, has_default_statuses, host, listed, names_note, note_lines, running,
-    signal_name, stops_all,
+    awaited_port, common_notes, has_default_statuses, host, listed, names_note, note_lines, running,
 };
+use super::marker::MARKER_KEY;
+use super::stop_signal::{SIGTERM, signal_name};
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedType, ExportedVariable,
     Marker, RestartRule,
@@ -35,7 +37,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let mut files = Vec::new();
     if has_values(app) {
         let lines: String = app.config_vars.iter().map(env_line).collect::<Result<_, _>>()?;
-        files.push(ExportFile::new(env_file(app), &marker, CommentStyle::Hash, lines).secret());
+        files.push(ExportFile::new(app.env_file(), &marker, CommentStyle::Hash, lines).secret());
     }
     files.push(ExportFile::new(APP_JSON, &marker, CommentStyle::Json, app_json(app)));
     let script = format!("{}.dokku.sh", app.name);
@@ -55,19 +57,17 @@ fn has_values(app: &ExportedApp) -> bool {
     !app.config_vars.is_empty() && !app.options.without_values
 }
 
-fn env_file(app: &ExportedApp) -> String {
-    format!("{}.env", app.name)
-}
-
 fn env_line(variable: &ExportedVariable) -> Result<String, ExportFailure> {
-    let refuse = |reason| Err(ExportFailure::Variable { format: NAME, key: variable.key.clone(), reason });
-    if variable.key.contains(['.', '-']) || variable.key.starts_with(|first: char| first.is_ascii_digit()) {
-        return refuse("its name may only have A-Z a-z 0-9 _, and may not begin with a digit");
+    let (format, key) = (NAME, variable.key.clone());
+    if key.contains(['.', '-']) || key.starts_with(|first: char| first.is_ascii_digit()) {
+        let reason = "its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
+        return Err(ExportFailure::VariableName { format, key, reason });
     }
     let value = super::containers::value(NAME, variable)?;
     let line = format!("{}={}\n", variable.key, STANDARD.encode(value));
     if line.len() > LONGEST_PAIR {
-        return refuse("its value is longer than about 97000 bytes");
+        let reason = "its value is longer than about 97000 bytes";
+        return Err(ExportFailure::Variable { format, key, reason });
     }
     Ok(line)
 }
@@ -82,6 +82,12 @@ fn notes(app: &ExportedApp) -> Vec<String> {
              where it would run twice"
                 .to_owned(),
         );
+    } else if app.skips_release {
+        notes.push(
+            "dokku runs the `release` line of the Procfile at each deploy, also with `--no-release`: remove the line if it shall not \
+             run"
+                .to_owned(),
+        );
     }
     if running(app, is_web).iter().any(|web| web.port != DOKKU_PORT) {
         notes.push(format!("dokku sets `PORT` to {DOKKU_PORT} for `web`, whatever the base port is"));
@@ -93,7 +99,10 @@ fn notes(app: &ExportedApp) -> Vec<String> {
             listed(others)
         ));
     }
-    notes.push("dokku does not set `DYNO_URL`, `WEB_URL` and the like: add those that the app reads".to_owned());
+    notes.push(
+        "dokku does not set `DYNO_URL`, `WEB_URL` and the like: add those that the app reads with `dokku config:set`"
+            .to_owned(),
+    );
     let rules = rules(app);
     if rules.len() > 1 {
         notes.push(
@@ -104,7 +113,7 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     if !signals.is_empty() {
         notes.push(format!("dokku has one stop signal for the whole app: {} gets it, too", listed(signals)));
     }
-    let alone = running(app, stops_all);
+    let alone = running(app, |exported| exported.stops_all);
     if !alone.is_empty() && !all_stop_together(app) {
         notes.push(format!("dokku sends the stop signal only to the first process of {}", listed(alone)));
     }
@@ -155,7 +164,7 @@ fn stop_signal(app: &ExportedApp) -> i32 {
 }
 
 fn all_stop_together(app: &ExportedApp) -> bool {
-    running(app, |exported| !stops_all(exported)).is_empty()
+    running(app, |exported| !exported.stops_all).is_empty()
 }
 
 /// The restart rules of all types, each once.
@@ -169,18 +178,38 @@ fn rules(app: &ExportedApp) -> Vec<RestartRule> {
     rules
 }
 
+/// The `app.json` of the app with other quantities and, if an option asks for it, another health check.
 fn app_json(app: &ExportedApp) -> String {
-    let quantities = app
-        .types
-        .iter()
-        .map(|exported| (exported.process_type.to_string(), json!({ "quantity": exported.dynos.len() })));
-    let mut members = Map::new();
-    members.insert("formation".to_owned(), Value::Object(quantities.collect()));
-    let web = app.types.iter().find(|exported| is_web(exported));
-    if let Some(check) = web.and_then(|web| health_check(app, web)) {
-        members.insert("healthchecks".to_owned(), json!({ ProcessType::WEB: [check] }));
+    let mut members: Map<String, Value> = serde_json::from_str(&app.app_json).unwrap_or_default();
+    // The marker is a member of this name.
+    members.remove(MARKER_KEY);
+    let mut formation = object(members.remove("formation"));
+    let types = app.types.iter().map(|exported| {
+        let name = exported.process_type.to_string();
+        let mut of_type = object(formation.remove(&name));
+        of_type.insert("quantity".to_owned(), json!(exported.dynos.len()));
+        (name, Value::Object(of_type))
+    });
+    let types = types.collect();
+    members.insert("formation".to_owned(), Value::Object(types));
+    let mut checks = object(members.remove("healthchecks"));
+    if app.options.sets_readiness || !checks.contains_key(ProcessType::WEB) {
+        let web = app.types.iter().find(|exported| is_web(exported));
+        if let Some(check) = web.and_then(|web| health_check(app, web)) {
+            checks.insert(ProcessType::WEB.to_owned(), json!([check]));
+        }
+    }
+    if !checks.is_empty() {
+        members.insert("healthchecks".to_owned(), Value::Object(checks));
     }
     format!("{:#}\n", Value::Object(members))
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(members)) => members,
+        Some(_) | None => Map::new(),
+    }
 }
 
 /// Once a second, until it succeeds or a minute is over.
@@ -210,7 +239,7 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
             text,
             "\n# The config vars, in base64: no value has to be quoted, and none is in the history of a shell.\n\
              grep -v '^#' {} | xargs -s {} dokku config:set --no-restart --encoded {name}\n",
-            env_file(app),
+            app.env_file(),
             LONGEST_PAIR + 200
         );
     }
@@ -222,7 +251,7 @@ fn script(app: &ExportedApp, notes: &[String]) -> Result<String, ExportFailure> 
     if !shared.is_empty() {
         let _ = writeln!(text, "dokku config:set --no-restart {name} {}", shared.join(" "));
     }
-    let rule = match (rules(app).as_slice(), app.restarts.max_restarts) {
+    let rule = match (rules(app).as_slice(), app.options.restarts.max_restarts) {
         ([RestartRule::OnFailure], None) => "on-failure".to_owned(),
         ([RestartRule::OnFailure], Some(most)) => format!("on-failure:{most}"),
         ([RestartRule::Never], _) => "no".to_owned(),
@@ -261,7 +290,7 @@ fn deploy(app: &ExportedApp) -> String {
         }
         None => String::new(),
     };
-    let commit = format!("# Commit {APP_JSON} with the app, but never {}.", env_file(app));
+    let commit = format!("# Commit {APP_JSON} with the app, but never {}.", app.env_file());
     match &app.options.image {
         Some(image) => {
             let image = quote_word(image.as_bytes());

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::app::{Formation, Origin, Prerequisite, StartOrder, is_set_by_dyno, sibling_variables};
+use crate::app::{Formation, Origin, Prerequisite, is_set_by_dyno, sibling_variables};
 use crate::model::{DynoName, DynoSpec, Launch, ProcessType, Readiness, Secret};
 use crate::release::{Blueprint, BlueprintError};
-use crate::supervisor::{CanDie, OnExit, Policy, RestartPolicy};
+use crate::supervisor::{CanDie, Policy, RestartPolicy};
 
 /// What the options of the export decide.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct ExportOptions {
     pub target: Option<PathBuf>,
     /// Whether systemd runs the units for a user, not for the machine.
     pub user_units: bool,
+    /// How a dyno that exits is restarted.
+    pub restarts: RestartPolicy,
+    /// Whether an option says when a dyno is ready, and not `app.json`.
+    pub sets_readiness: bool,
 }
 
 /// An app to export.
@@ -38,6 +42,8 @@ pub struct ExportedApp {
     pub types: Vec<ExportedType>,
     /// The command that must succeed before everything else starts.
     pub release: Option<ExportedCommand>,
+    /// Whether the Procfile has such a command, which is left out.
+    pub skips_release: bool,
     /// The config vars, sorted by name, without those that a dyno sets itself.
     pub config_vars: Vec<ExportedVariable>,
     /// What every dyno gets as well, unless a config var of this name exists: `PYTHONUNBUFFERED`, `DYNO_APP`.
@@ -46,10 +52,8 @@ pub struct ExportedApp {
     pub search_path: Option<Secret>,
     /// The time between the stop signal and SIGKILL.
     pub grace: Duration,
-    /// How a dyno that exits is restarted.
-    pub restarts: RestartPolicy,
-    /// Which process types start after others.
-    pub order: StartOrder,
+    /// Its `app.json`, as JSON. Empty: it has none.
+    pub app_json: String,
     /// What the options of the export decide.
     pub options: ExportOptions,
 }
@@ -80,7 +84,8 @@ pub struct ExportedType {
     pub readiness: Readiness,
     /// The number of its stop signal.
     pub stop_signal: i32,
-    /// Whether all processes of a dyno get the stop signal at once. Otherwise the first process gets it alone.
+    /// Whether all processes of a dyno get the stop signal at once: an option says so, or its first process is a shell. Otherwise
+    /// the first process gets it alone.
     pub stops_all: bool,
     /// What happens when a dyno exits by itself.
     pub restart: RestartRule,
@@ -161,18 +166,39 @@ impl ExportedApp {
             name: name.to_owned(),
             directory: blueprint.directory().to_owned(),
             types,
+            skips_release: !runs_release && blueprint.release_command().is_some(),
             release,
             config_vars,
             shared_variables: python.into_iter().chain([app]).collect(),
             search_path,
             grace: policy.grace,
-            restarts: match policy.on_exit {
-                OnExit::StopAll => RestartPolicy::default(),
-                OnExit::Restart(restarts) => restarts,
-            },
-            order: blueprint.release().order.clone(),
+            app_json: String::new(),
             options,
         })
+    }
+
+    /// The name of the file with the values of the config vars.
+    #[must_use]
+    pub fn env_file(&self) -> String {
+        format!("{}.env", self.name)
+    }
+
+    /// Whether there are config vars whose values are left out (S18.3).
+    #[must_use]
+    pub fn lacks_values(&self) -> bool {
+        self.options.without_values && !self.config_vars.is_empty()
+    }
+
+    /// The name of what runs a dyno on this machine, such as `shop-web-1`.
+    #[must_use]
+    pub fn service(&self, dyno: &DynoName) -> String {
+        format!("{}-{}", self.name, dyno.to_string().replace('.', "-"))
+    }
+
+    /// The name of what runs the release command.
+    #[must_use]
+    pub fn release_service(&self) -> String {
+        format!("{}-release", self.name)
     }
 
     /// The variables with the ports and addresses of the types that are expected to listen (S5.6), except those that are config
@@ -273,15 +299,16 @@ fn exported_type(
     let first = port_of(1)?;
     let spec = blueprint.spec(&first.name)?;
     let after = blueprint.release().order.iter().find(|(known, _)| *known == process_type);
+    let command = ExportedCommand::of(&spec);
     Ok(ExportedType {
         process_type: process_type.clone(),
-        command: ExportedCommand::of(&spec),
+        stops_all: policy.stops_everything(process_type) || command.shell_leads,
+        command,
         port: first.port,
         dynos: (1..=quantity).map(port_of).collect::<Result<_, _>>()?,
         listens: spec.expected_port.is_some(),
         readiness: spec.readiness,
         stop_signal: policy.stop_signal(process_type),
-        stops_all: policy.stops_everything(process_type),
         restart: match policy.can_die.get(process_type) {
             None => RestartRule::Always,
             Some(CanDie::Success) => RestartRule::OnFailure,

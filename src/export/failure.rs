@@ -5,7 +5,7 @@ use crate::model::ProcessType;
 /// What a format cannot carry, or what it needs and was not given. Never contains the value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExportFailure {
-    /// A value, or a name, of a config var. The second part says why.
+    /// The value of a config var. The second part says why.
     #[error("{format} cannot have the config var `{key}`: {reason}")]
     Variable {
         /// The name of the format.
@@ -13,6 +13,16 @@ pub enum ExportFailure {
         /// The variable.
         key: String,
         /// Why, such as `its value is not UTF-8`.
+        reason: &'static str,
+    },
+    /// The name of a config var.
+    #[error("{format} cannot have the config var `{key}`: {reason}")]
+    VariableName {
+        /// The name of the format.
+        format: &'static str,
+        /// The variable.
+        key: String,
+        /// Why, such as `its name may not begin with a digit`.
         reason: &'static str,
     },
     /// The name of the app.
@@ -87,6 +97,7 @@ impl ExportFailure {
             Self::Variable { key, .. } => {
                 format!("change `{key}`, or write only the names of config vars with `--no-values`")
             }
+            Self::VariableName { key, .. } => format!("rename `{key}`, here and in the app"),
             Self::App { .. } => "choose another name with `--app`".to_owned(),
             Self::Type { process_type, .. } => format!("rename `{process_type}` in the Procfile"),
             Self::Command { .. } => "put the command into a script, and name the script in the Procfile".to_owned(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::ExportOptions;
+
 /// An engine, by the name of its format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExportFormat {
@@ -54,6 +56,21 @@ impl ExportFormat {
             Self::Dokku => "dokku",
             Self::Caddy => "caddy",
         }
+    }
+
+    /// The options that are set, and say nothing in the files of this format.
+    #[must_use]
+    pub fn ignored_options(self, options: &ExportOptions) -> Vec<&'static str> {
+        let runs_containers = matches!(self, Self::Compose | Self::Kubernetes | Self::Dokku);
+        let has_host = matches!(self, Self::Kubernetes | Self::Dokku | Self::Caddy);
+        let all = [
+            ("--user", options.user.is_some() && self == Self::Caddy),
+            ("--log-dir", options.log_dir.is_some() && self == Self::Caddy),
+            ("--image", options.image.is_some() && !runs_containers),
+            ("--host", options.host.is_some() && !has_host),
+            ("--user-units", options.user_units && self != Self::Systemd),
+        ];
+        all.into_iter().filter(|(_, is_ignored)| *is_ignored).map(|(option, _)| option).collect()
     }
 
     /// The format of this name.

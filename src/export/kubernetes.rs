@@ -11,9 +11,9 @@ mod pod;
 use self::dyno_size::resources;
 use self::objects::{config_map, deployment, ingress, kustomization, release_job, secret, service};
 use super::containers::{
-    SIGTERM, common_notes, has_default_statuses, host, image, is_label, listed, names_note, note_lines, place_note,
-    running, stops_all,
+    common_notes, has_default_statuses, host, image, is_label, listed, names_note, note_lines, place_note, running,
 };
+use super::stop_signal::SIGTERM;
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedType, ExportedVariable,
     Marker, RestartRule,
@@ -25,9 +25,14 @@ const NAME: &str = "kubernetes";
 /// The most bytes that a Secret can have.
 const MAX_SECRET: usize = 1 << 20;
 
-/// Why a name is refused.
-const NOT_A_LABEL: &str =
-    "names there may only have a-z 0-9 -, begin with a letter, end with a letter or a digit, and are short";
+/// The longest name of an object: Kubernetes adds up to 17 characters for a pod.
+const LONGEST_NAME: usize = 46;
+
+/// Why a name is refused. That of the release command has 8 characters more than that of the app.
+const NOT_AN_APP: &str =
+    "it may have at most 38 characters: a-z 0-9 -, with a letter at the beginning, and a letter or a digit at the end";
+const NOT_A_TYPE: &str = "it may only have a-z 0-9 -, with a letter or a digit at both ends, and at most 46 characters together with \
+                          the name of the app and a hyphen";
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
@@ -75,11 +80,6 @@ fn object_name(app: &ExportedApp, process_type: &ProcessType) -> String {
     format!("{}-{process_type}", app.name)
 }
 
-/// The name of the Job.
-fn release_name(app: &ExportedApp) -> String {
-    format!("{}-release", app.name)
-}
-
 // No process type has a dot in its name.
 fn config_map_file(app: &ExportedApp) -> String {
     format!("{}.config.yaml", app.name)
@@ -90,7 +90,7 @@ fn secret_file(app: &ExportedApp) -> String {
 }
 
 fn release_file(app: &ExportedApp) -> String {
-    format!("{}.yaml", release_name(app))
+    format!("{}.yaml", app.release_service())
 }
 
 fn type_file(app: &ExportedApp, exported: &ExportedType) -> String {
@@ -98,38 +98,35 @@ fn type_file(app: &ExportedApp, exported: &ExportedType) -> String {
 }
 
 fn check_names(app: &ExportedApp) -> Result<(), ExportFailure> {
-    // A Service must begin with a letter; Kubernetes adds up to 17 characters for a pod.
-    const LONGEST: usize = 46;
+    // A Service must begin with a letter.
     let is_app = is_label(&app.name) && app.name.starts_with(|c: char| c.is_ascii_lowercase());
-    if !is_app || release_name(app).len() > LONGEST {
-        return Err(ExportFailure::App { format: NAME, app: app.name.clone(), reason: NOT_A_LABEL });
+    if !is_app || app.release_service().len() > LONGEST_NAME {
+        return Err(ExportFailure::App { format: NAME, app: app.name.clone(), reason: NOT_AN_APP });
     }
-    let bad = app
-        .types
-        .iter()
-        .map(|exported| &exported.process_type)
-        .find(|process_type| !is_label(process_type.as_str()) || object_name(app, process_type).len() > LONGEST);
+    let bad =
+        app.types.iter().map(|exported| &exported.process_type).find(|process_type| {
+            !is_label(process_type.as_str()) || object_name(app, process_type).len() > LONGEST_NAME
+        });
     match bad {
         None => Ok(()),
         Some(process_type) => {
-            Err(ExportFailure::Type { format: NAME, process_type: process_type.clone(), reason: NOT_A_LABEL })
+            Err(ExportFailure::Type { format: NAME, process_type: process_type.clone(), reason: NOT_A_TYPE })
         }
     }
 }
 
 /// Refuses what a Secret, or a variable of a container, cannot have.
 fn check_variables(variables: &[ExportedVariable]) -> Result<(), ExportFailure> {
-    let refuse = |variable: &ExportedVariable, reason| {
-        Err(ExportFailure::Variable { format: NAME, key: variable.key.clone(), reason })
-    };
     let is_bad = |variable: &&ExportedVariable| variable.key.starts_with(|first: char| first.is_ascii_digit());
     if let Some(bad) = variables.iter().find(is_bad) {
-        return refuse(bad, "its name may not begin with a digit");
+        let reason = "its name may not begin with a digit";
+        return Err(ExportFailure::VariableName { format: NAME, key: bad.key.clone(), reason });
     }
     let size = |variable: &ExportedVariable| variable.key.len() + variable.value.reveal().len();
     match variables.iter().max_by_key(|variable| size(variable)) {
         Some(largest) if variables.iter().map(size).sum::<usize>() > MAX_SECRET => {
-            refuse(largest, "all values together have more than 1 MiB")
+            let reason = "all values together have more than 1 MiB";
+            Err(ExportFailure::Variable { format: NAME, key: largest.key.clone(), reason })
         }
         Some(_) | None => Ok(()),
     }
@@ -141,7 +138,7 @@ fn header(app: &ExportedApp, notes: &[String]) -> String {
         first = format!("{first} -f {}", secret_file(app));
     }
     let commands = if app.release.is_some() {
-        let job = release_name(app);
+        let job = app.release_service();
         format!(
             "# Deploys the app, in this directory. The release command comes first; if it fails, nothing else changes.\n\
              #   kubectl apply --server-side -f {first} &&\n\
@@ -174,7 +171,10 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     }
     let may_exit = running(app, |exported| exported.restart != RestartRule::Always);
     if !may_exit.is_empty() {
-        notes.push(format!("kubernetes always starts {} again, even after an exit that is allowed", listed(may_exit)));
+        notes.push(format!(
+            "kubernetes always starts {} again, even after an exit that `--can-die` allows",
+            listed(may_exit)
+        ));
     }
     let waits = running(app, |exported| !exported.after.is_empty());
     if !waits.is_empty() {
@@ -199,13 +199,15 @@ fn notes(app: &ExportedApp) -> Vec<String> {
         notes
             .push(format!("the size of {} in app.json is not one of Heroku's, so it sets no resources", listed(sized)));
     }
-    let hooks = running(app, |exported| stops_all(exported) || exported.stop_signal != SIGTERM);
+    let hooks = running(app, |exported| exported.stops_all || exported.stop_signal != SIGTERM);
     if !hooks.is_empty() {
         notes.push(format!("the stop signal of {} needs sh and sleep in the image", listed(hooks)));
     }
     if let Some(user) = app.options.user.as_deref().filter(|user| user.parse::<u32>().is_err()) {
         notes.push(format!("kubernetes knows users by number, so that `--user {user}` has no effect"));
     }
-    notes.extend(names_note(app, &format!("a Secret called {} with these keys", app.name)));
+    let place =
+        format!("a Secret with these keys, as with `kubectl create secret generic {} --from-env-file FILE`", app.name);
+    notes.extend(names_note(app, &place));
     notes
 }

@@ -4,14 +4,15 @@
 //! the command. launchd knows no order, so `sh` also waits for the release command.
 
 use std::fmt::Write as _;
-
 use std::path::Path;
+use std::slice::from_ref;
 
 use super::run_script::{keep_open, order_notes, pass_on, wait};
 use super::service_directory::home_of;
-use super::sh_text::{ShText, env_file, exports, missing_values, release_service, service};
+use super::sh_text::{ShText, exports};
+use super::stop_signal::SIGTERM;
 use super::supervisord::fifo;
-use super::systemd::stops_all;
+use super::values_file::{values_file, values_note};
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedVariable,
     Marker, RestartRule,
@@ -23,9 +24,6 @@ const NAME: &str = "launchd";
 /// Where the files are, if the directory is not known.
 const DIRECTORY: &str = "/Library/LaunchDaemons";
 
-/// The only stop signal of launchd.
-const SIGTERM: i32 = 15;
-
 /// The shortest time between two starts, if a plist does not say otherwise.
 const THROTTLE_SECONDS: u64 = 10;
 
@@ -33,11 +31,7 @@ const THROTTLE_SECONDS: u64 = 10;
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let marker = Marker::new(ExportFormat::Launchd, &app.name);
     let notes = notes(app);
-    let mut files = Vec::new();
-    if !app.options.without_values {
-        let text = exports(NAME, &app.config_vars)?;
-        files.push(ExportFile::new(env_file(app), &marker, CommentStyle::Hash, text).secret());
-    }
+    let mut files = vec![values_file(app, &marker, |variable| exports(NAME, from_ref(variable)))?];
     let mut add = |job: &Job<'_>, script: ShText| {
         let text = job.plist(app, script, &notes)?;
         files.push(ExportFile::new(format!("{}.plist", job.service), &marker, CommentStyle::Xml, text));
@@ -50,7 +44,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
         script.line("exec \"$1\" -c \"$2\"\n) || exit");
         keep_open(&mut script, &fifo(app));
         let job = Job {
-            service: release_service(app),
+            service: app.release_service(),
             name: "release".to_owned(),
             process_type: &ProcessType::release(),
             command,
@@ -64,7 +58,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
             let mut script = ShText::default();
             wait(&mut script, app, exported, &fifo(app));
             read_values(&mut script, app);
-            if stops_all(exported) {
+            if exported.stops_all {
                 pass_on(&mut script, "TERM", |text, before, after| {
                     text.line(format!("{before}\"$1\" -c \"$2\"{after}"));
                 });
@@ -72,7 +66,7 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
                 script.line("exec \"$1\" -c \"$2\"");
             }
             let job = Job {
-                service: service(app, &dyno.name),
+                service: app.service(&dyno.name),
                 name: dyno.name.to_string(),
                 process_type: &exported.process_type,
                 command: &exported.command,
@@ -94,7 +88,9 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     let runs = || app.types.iter().filter(|exported| !exported.dynos.is_empty());
     let mut notes = Vec::new();
     if runs().any(|exported| exported.restart != RestartRule::Never) {
-        notes.push(format!("launchd starts a dyno at most once in {THROTTLE_SECONDS} s, and always waits as long"));
+        notes.push(format!(
+            "launchd restarts a dyno once {THROTTLE_SECONDS} s have passed since its last start; the pause never grows"
+        ));
     }
     for exported in runs().filter(|exported| exported.stop_signal != SIGTERM) {
         notes.push(format!("launchd stops `{}` with SIGTERM: it has no other stop signal", exported.process_type));
@@ -105,18 +101,19 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     if app.grace.subsec_nanos() > 0 || app.grace.is_zero() {
         notes.push(format!("launchd counts whole seconds: the grace period is {} s", grace(app)));
     }
-    if app.restarts.max_restarts.is_some() {
+    if app.options.restarts.max_restarts.is_some() {
         notes.push("launchd restarts a dyno without a limit".to_owned());
     }
     notes.extend(order_notes(NAME, app));
     if let Some(user) = &app.options.user {
-        let file = env_file(app);
+        let file = app.env_file();
         notes.push(format!("launchd starts everything as `{user}`, who has to own {file}: `chown {user} {file}`"));
     }
     if app.options.log_dir.is_none() {
-        notes.push("launchd throws the output away unless `--log-dir` names a directory".to_owned());
+        // An option with two hyphens cannot be in a comment of XML.
+        notes.push("launchd discards the output unless `-l DIR` names a directory for it".to_owned());
     }
-    notes.extend(missing_values(app));
+    notes.extend(values_note(app));
     notes
 }
 
@@ -171,7 +168,7 @@ impl Job<'_> {
         };
         let string = |text: String| format!("<string>{text}</string>");
         member("Label", string(text_of(self.service.as_bytes())?));
-        let env = path(&directory.join(env_file(app)))?;
+        let env = path(&directory.join(app.env_file()))?;
         let script = text_of(&script.into_bytes())?;
         let arguments =
             ["/bin/sh".into(), "-c".into(), script, env, self.command.shell.into(), text_of(&self.command.line)?];

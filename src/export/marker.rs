@@ -6,7 +6,13 @@ use super::ExportFormat;
 const BEGIN: &str = "Written by `dyno export ";
 
 /// The words between the name of the app and the checksum.
-const CHECKSUM: &str = ": edit it, and the next export asks for --force; checksum ";
+const CHECKSUM: &str = ". Edit it, and the next export refuses to replace it; checksum ";
+
+/// A hyphen after another in XML, where two in a row would end a comment. No name has these characters.
+const XML_HYPHEN: &str = "&#45;";
+
+/// The name of the member that is the marker in JSON.
+pub(super) const MARKER_KEY: &str = "//";
 
 /// The longest distance of the marker from the beginning of a file.
 const WITHIN: usize = 1024;
@@ -43,17 +49,18 @@ impl Marker {
     }
 
     /// A text with the marker.
-    #[must_use]
     pub(super) fn mark(&self, style: CommentStyle, text: &[u8]) -> Vec<u8> {
         let words = format!("{BEGIN}{}` for {}{CHECKSUM}{:08x}", self.format, self.app, crc32fast::hash(text));
         let (line, at) = match style {
             CommentStyle::Hash => (format!("# {words}\n"), end_of_line(text, b"#!")),
             CommentStyle::HashBelow => (format!("# {words}\n"), end_of_line(text, b"")),
             CommentStyle::Semicolon => (format!("; {words}\n"), 0),
-            // Two hyphens may not occur in a comment.
-            CommentStyle::Xml => (format!("<!-- {} -->\n", words.replace("--", "- -")), end_of_line(text, b"<?xml")),
+            CommentStyle::Xml => {
+                let words = words.replace("--", &format!("-{XML_HYPHEN}"));
+                (format!("<!-- {words} -->\n"), end_of_line(text, b"<?xml"))
+            }
             CommentStyle::Json => {
-                (format!("  \"//\": {},\n", serde_json::Value::from(words)), end_of_line(text, b"{\n"))
+                (format!("  \"{MARKER_KEY}\": {},\n", serde_json::Value::from(words)), end_of_line(text, b"{\n"))
             }
         };
         let (before, after) = text.split_at_checked(at).unwrap_or((b"", text));
@@ -67,7 +74,7 @@ impl Marker {
         let found = memchr::memmem::find(begin, BEGIN.as_bytes())?;
         let start = memchr::memrchr(b'\n', begin.get(..found)?).map_or(0, |newline| newline + 1);
         let end = memchr::memchr(b'\n', text.get(found..)?).map_or(text.len(), |newline| found + newline + 1);
-        let words = std::str::from_utf8(text.get(found..end)?).ok()?.replace("- -", "--");
+        let words = std::str::from_utf8(text.get(found..end)?).ok()?.replace(XML_HYPHEN, "-");
         let (format, rest) = words.strip_prefix(BEGIN)?.split_once("` for ")?;
         let (app, rest) = rest.split_once(CHECKSUM)?;
         let checksum = u32::from_str_radix(rest.get(..8)?, 16).ok()?;
@@ -88,7 +95,7 @@ mod tests {
     use super::*;
 
     fn marked(style: CommentStyle, text: &str) -> String {
-        let marker = Marker::new(ExportFormat::Systemd, "shop--x");
+        let marker = Marker::new(ExportFormat::Systemd, "shop---x");
         String::from_utf8(marker.mark(style, text.as_bytes())).expect("text")
     }
 
@@ -106,7 +113,9 @@ mod tests {
         for (style, text) in cases {
             let written = marked(style, text);
             let (marker, is_own) = Marker::find(written.as_bytes()).expect(&written);
-            assert_eq!((marker.app.as_str(), is_own), ("shop--x", true), "{written}");
+            assert_eq!((marker.app.as_str(), is_own), ("shop---x", true), "{written}");
+            let comment = written.split_once("<!--").and_then(|(_, rest)| rest.split_once("-->"));
+            assert!(comment.is_none_or(|(comment, _)| !comment.contains("--")), "{written}");
             let edited = format!("{written}\n");
             assert_eq!(Marker::find(edited.as_bytes()).map(|(_, is_own)| is_own), Some(false), "{edited}");
         }

@@ -23,8 +23,10 @@ mod runit;
 mod s6;
 mod service_directory;
 mod sh_text;
+mod stop_signal;
 mod supervisord;
 mod systemd;
+mod values_file;
 mod waiting;
 mod yaml;
 

@@ -3,6 +3,7 @@
 //! Reads what the Procfile and the config vars say, and asks the format of the export what it cannot carry. What is certain
 //! fails the check; what depends on the image, the app or its users is a note. Values of config vars are never shown.
 
+mod addresses;
 mod carried;
 mod files;
 mod names;
@@ -90,6 +91,7 @@ pub fn move_findings(target: MoveTarget, app: MovedApp<'_>) -> Vec<MoveFinding> 
     let mut findings = names::find(target, &types);
     for moved in &types {
         findings.extend(ports::find(target, moved));
+        findings.extend(addresses::find(target, moved));
         findings.extend(shells::bash(target, moved));
         findings.extend(release::find(target, moved));
         findings.extend(files::of_command(target, moved));

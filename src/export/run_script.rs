@@ -11,7 +11,7 @@ use crate::app::Until;
 /// Waits until the release command has succeeded, if there is one, and for the types that start before this one.
 pub(super) fn wait(text: &mut ShText, app: &ExportedApp, exported: &ExportedType, fifo: &str) {
     if app.release.is_some() {
-        text.comment("Waits until the release command has succeeded: its script then keeps this fifo open.");
+        text.comment("Waits for the release command: once that has succeeded, its script keeps a fifo open.");
         text.command("fifo=", &[fifo], "");
         text.line(MADE);
         text.line(": >\"$fifo\" || exit 1");
@@ -24,7 +24,9 @@ pub(super) fn wait(text: &mut ShText, app: &ExportedApp, exported: &ExportedType
 
 /// Tells the dynos that the release command has succeeded, for ever.
 pub(super) fn keep_open(text: &mut ShText, fifo: &str) {
-    text.comment("The release command has succeeded. The dynos start as long as this fifo is open.");
+    text.comment(
+        "When the release command has succeeded, this script keeps a fifo open, and that lets the dynos start.",
+    );
     text.command("fifo=", &[fifo], "");
     text.line("while :; do");
     text.line(format!("    {MADE}"));

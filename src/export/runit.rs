@@ -3,16 +3,15 @@
 //! The names are those of foreman: `APP-web-1/run`, `APP-web-1/log/run`. runsv itself sends SIGTERM to one process and waits for
 //! ever, so `control/t` does what `dyno` does: the right signal, to the right processes, and SIGKILL after the grace period.
 
-use super::run_script::{keep_open, order_notes, wait};
-use super::service_directory::{
-    DirectoryEngine, fifo, find_programs, finish, finish_release, head, log, record, script, set_variables, values,
-};
-use super::sh_text::{ShText, missing_values, release_service, service, signal_name};
-use super::systemd::stops_all;
+use std::slice::from_ref;
+
+use super::run_script::order_notes;
+use super::service_directory::{DirectoryEngine, finish, finish_release, log, run, run_release, script};
+use super::sh_text::{ShText, exports};
+use super::stop_signal::signal_name;
+use super::values_file::{values_file, values_note};
 use super::waiting::is_ready;
-use super::{
-    ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedDyno, ExportedType, Marker,
-};
+use super::{ExportFailure, ExportFormat, Exported, ExportedApp, ExportedCommand, Marker};
 
 const ENGINE: DirectoryEngine = DirectoryEngine {
     name: "runit",
@@ -20,7 +19,15 @@ const ENGINE: DirectoryEngine = DirectoryEngine {
     stay_down: "exec sv down .",
     is_stopped: "[ -e supervise/stopped ] || grep -q want supervise/stat",
     logger: "svlogd -tt",
+    begin: &[
+        "# A session of its own, so that all its processes can be stopped together.",
+        "[ \"$1\" = leader ] || exec chpst -P ./run leader",
+        "rm -f supervise/stopped",
+    ],
 };
+
+/// The program with which a script changes to another user.
+const USER_CHANGER: &str = "chpst";
 
 /// How long `sv` waits for a dyno to stop.
 const SV_SECONDS: u64 = 7;
@@ -29,10 +36,13 @@ const SV_SECONDS: u64 = 7;
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let marker = Marker::new(ExportFormat::Runit, &app.name);
     let notes = notes(app);
-    let mut files: Vec<ExportFile> = values(&ENGINE, app, &marker)?.into_iter().collect();
+    let programs: &[&str] = if app.options.user.is_some() { &[USER_CHANGER] } else { &[] };
+    let about = (notes.as_slice(), programs);
+    let mut files = vec![values_file(app, &marker, |variable| exports(ENGINE.name, from_ref(variable)))?];
     if let Some(command) = &app.release {
-        let service = release_service(app);
-        files.push(script(&marker, &service, "run", run_release(app, command, &notes)?));
+        let service = app.release_service();
+        let run = run_release(&ENGINE, app, command, about, |text| execute(text, app, command))?;
+        files.push(script(&marker, &service, "run", run));
         files.push(script(&marker, &service, "finish", finish_release(&ENGINE, app)));
         files.push(script(&marker, &service, "control/t", control(app, "TERM", true)));
         files.push(script(&marker, &service, "log/run", log(&ENGINE, app, "release")));
@@ -40,10 +50,11 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     for exported in &app.types {
         let signal = signal_name(exported.stop_signal);
         for dyno in &exported.dynos {
-            let service = service(app, &dyno.name);
-            files.push(script(&marker, &service, "run", run(app, exported, dyno, &notes)?));
+            let service = app.service(&dyno.name);
+            let run = run(&ENGINE, app, (exported, dyno), about, |text| execute(text, app, &exported.command))?;
+            files.push(script(&marker, &service, "run", run));
             files.push(script(&marker, &service, "finish", finish(&ENGINE, app, exported, &dyno.name)));
-            files.push(script(&marker, &service, "control/t", control(app, &signal, stops_all(exported))));
+            files.push(script(&marker, &service, "control/t", control(app, &signal, exported.stops_all)));
             if let Some(test) = is_ready(exported, dyno.port) {
                 let mut text = ShText::executable();
                 text.comment("`sv check` and `sv start` ask this whether the dyno is ready.");
@@ -63,65 +74,20 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     if seconds > SV_SECONDS.into() {
         notes.push(format!("`sv stop` reports a failure after {SV_SECONDS} s: type `sv -w {seconds} stop`"));
     }
-    notes.extend(missing_values(app));
+    notes.extend(values_note(app));
     notes
 }
 
-/// A script that runs as the leader of a session.
-fn begun(app: &ExportedApp, name: &str, command: &ExportedCommand, notes: &[String]) -> ShText {
-    let mut text = head(app, name, command);
-    for note in notes {
-        text.comment(note);
-    }
-    text.comment("A session of its own, so that all its processes can be stopped together.");
-    text.line("[ \"$1\" = leader ] || exec chpst -P ./run leader");
-    text.line("rm -f supervise/stopped");
-    record(&mut text);
-    text
-}
-
-fn run(
-    app: &ExportedApp,
-    exported: &ExportedType,
-    dyno: &ExportedDyno,
-    notes: &[String],
-) -> Result<ShText, ExportFailure> {
-    let mut text = begun(app, &dyno.name.to_string(), &exported.command, notes);
-    wait(&mut text, app, exported, &fifo(app));
-    if app.release.is_some() || !exported.after.is_empty() {
-        record(&mut text);
-    }
-    if app.options.user.is_some() {
-        find_programs(&mut text, &["chpst"]);
-    }
-    set_variables(&ENGINE, &mut text, app, &app.own_variables(dyno))?;
-    execute(&mut text, app, &exported.command, "exec ", "");
-    Ok(text)
-}
-
 /// Goes to the directory of the app, and runs the command there.
-fn execute(text: &mut ShText, app: &ExportedApp, command: &ExportedCommand, before: &str, after: &str) {
+fn execute(text: &mut ShText, app: &ExportedApp, command: &ExportedCommand) {
     text.command("cd ", &[app.directory.as_os_str().as_encoded_bytes()], " || exit 1");
-    let mut before = before.to_owned();
+    let mut before = "exec ".to_owned();
     if let Some(user) = &app.options.user {
         before.push_str("\"$chpst\" -u ");
         before.push_str(&String::from_utf8_lossy(&crate::app::quote_word(user.as_bytes())));
         before.push(' ');
     }
-    text.command(&before, &[command.shell.as_bytes(), b"-c", &command.line], after);
-}
-
-fn run_release(app: &ExportedApp, command: &ExportedCommand, notes: &[String]) -> Result<ShText, ExportFailure> {
-    let mut text = begun(app, "release", command, notes);
-    if app.options.user.is_some() {
-        find_programs(&mut text, &["chpst"]);
-    }
-    text.line("(");
-    set_variables(&ENGINE, &mut text, app, &app.release_variables())?;
-    execute(&mut text, app, command, "exec ", "");
-    text.line(") || exit");
-    keep_open(&mut text, &fifo(app));
-    Ok(text)
+    text.command(&before, &[command.shell.as_bytes(), b"-c", &command.line], "");
 }
 
 /// What is done instead of a SIGTERM.

@@ -6,10 +6,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::sh_text::{ShText, env_file, exports, release_service};
+use super::run_script::{keep_open, wait};
+use super::sh_text::{ShText, exports};
 use super::{
-    CommentStyle, ExportFailure, ExportFile, ExportedApp, ExportedCommand, ExportedType, ExportedVariable, Marker,
-    RestartRule,
+    CommentStyle, ExportFailure, ExportFile, ExportedApp, ExportedCommand, ExportedDyno, ExportedType,
+    ExportedVariable, Marker, RestartRule,
 };
 use crate::model::DynoName;
 
@@ -25,19 +26,8 @@ pub(super) struct DirectoryEngine {
     pub is_stopped: &'static str,
     /// The last line of the script of the log, before the directory.
     pub logger: &'static str,
-}
-
-/// The file with the values of the config vars.
-pub(super) fn values(
-    engine: &DirectoryEngine,
-    app: &ExportedApp,
-    marker: &Marker,
-) -> Result<Option<ExportFile>, ExportFailure> {
-    if app.options.without_values {
-        return Ok(None);
-    }
-    let text = exports(engine.name, &app.config_vars)?;
-    Ok(Some(ExportFile::new(env_file(app), marker, CommentStyle::Hash, text).secret()))
+    /// What a script that runs a command does first, so that its processes have a session of their own.
+    pub begin: &'static [&'static str],
 }
 
 /// An executable file of a service.
@@ -59,28 +49,78 @@ pub(super) fn log(engine: &DirectoryEngine, app: &ExportedApp, dyno: &str) -> Sh
     text
 }
 
+/// The script that runs a dyno. `execute` writes its last lines, which run the command; they use `programs` of the engine.
+pub(super) fn run(
+    engine: &DirectoryEngine,
+    app: &ExportedApp,
+    (exported, dyno): (&ExportedType, &ExportedDyno),
+    (notes, programs): (&[String], &[&str]),
+    execute: impl FnOnce(&mut ShText),
+) -> Result<ShText, ExportFailure> {
+    let mut text = begun(engine, app, &dyno.name.to_string(), &exported.command, notes);
+    wait(&mut text, app, exported, &fifo(app));
+    if app.release.is_some() || !exported.after.is_empty() {
+        record(&mut text);
+    }
+    find_programs(&mut text, programs);
+    set_variables(engine, &mut text, app, &app.own_variables(dyno))?;
+    execute(&mut text);
+    Ok(text)
+}
+
+/// The script that runs the release command, and then keeps the fifo open.
+pub(super) fn run_release(
+    engine: &DirectoryEngine,
+    app: &ExportedApp,
+    command: &ExportedCommand,
+    (notes, programs): (&[String], &[&str]),
+    execute: impl FnOnce(&mut ShText),
+) -> Result<ShText, ExportFailure> {
+    let mut text = begun(engine, app, "release", command, notes);
+    find_programs(&mut text, programs);
+    text.line("(");
+    set_variables(engine, &mut text, app, &app.release_variables())?;
+    execute(&mut text);
+    text.line(") || exit");
+    keep_open(&mut text, &fifo(app));
+    Ok(text)
+}
+
 /// The first lines of a script that runs a command.
-pub(super) fn head(app: &ExportedApp, name: &str, command: &ExportedCommand) -> ShText {
+fn begun(
+    engine: &DirectoryEngine,
+    app: &ExportedApp,
+    name: &str,
+    command: &ExportedCommand,
+    notes: &[String],
+) -> ShText {
     let mut text = ShText::executable();
     text.comment(&format!("{name} of {}: {}", app.name, command.shown));
+    for note in notes {
+        text.comment(note);
+    }
     text.line("exec 2>&1");
+    for line in engine.begin {
+        text.line(line);
+    }
+    record(&mut text);
     text
 }
 
 /// Notes which processes belong to the dyno, and when it began. They must have a process group of their own.
-pub(super) fn record(text: &mut ShText) {
+fn record(text: &mut ShText) {
     text.line("echo \"$$ $(date +%s)\" >supervise/last-run");
 }
 
 /// Finds these programs before the variables of the app are set.
-pub(super) fn find_programs(text: &mut ShText, programs: &[&str]) {
+fn find_programs(text: &mut ShText, programs: &[&str]) {
     for program in programs {
         text.line(format!("{}=$(command -v {program}) || exit 1", program.replace('-', "_")));
     }
 }
 
 /// Sets the variables of a dyno, and those of the app's user.
-pub(super) fn set_variables(
+fn set_variables(
     engine: &DirectoryEngine,
     text: &mut ShText,
     app: &ExportedApp,
@@ -89,7 +129,7 @@ pub(super) fn set_variables(
     if let Some(user) = &app.options.user {
         text.line(home_of(user));
     }
-    text.line(format!(". ../{} || exit 1", env_file(app)));
+    text.line(format!(". ../{} || exit 1", app.env_file()));
     for line in exports(engine.name, variables)?.split_inclusive(|byte| *byte == b'\n') {
         text.line(line.strip_suffix(b"\n").unwrap_or(line));
     }
@@ -105,8 +145,8 @@ pub(super) fn home_of(user: &str) -> String {
 }
 
 /// The fifo at which the release command and the dynos meet.
-pub(super) fn fifo(app: &ExportedApp) -> String {
-    format!("../{}/succeeded", release_service(app))
+fn fifo(app: &ExportedApp) -> String {
+    format!("../{}/succeeded", app.release_service())
 }
 
 /// What happens after the release command has ended.
@@ -122,7 +162,7 @@ pub(super) fn finish_release(engine: &DirectoryEngine, app: &ExportedApp) -> ShT
 
 /// What happens after a dyno has ended.
 pub(super) fn finish(engine: &DirectoryEngine, app: &ExportedApp, exported: &ExportedType, dyno: &DynoName) -> ShText {
-    let rules = app.restarts;
+    let rules = app.options.restarts;
     let mut text = ShText::executable();
     text.comment(&format!("Runs when {dyno} has ended: stops what is left of it, and decides when it starts again."));
     stop_rest(&mut text, app.grace);
@@ -140,12 +180,13 @@ pub(super) fn finish(engine: &DirectoryEngine, app: &ExportedApp, exported: &Exp
             return text;
         }
     }
-    let (base, cap) = (rules.base.as_secs().max(1), rules.cap.as_secs());
+    let (base, cap) = (rules.base.as_secs().max(1), rules.cap.as_millis().div_ceil(1000));
     let healthy = rules.min_healthy.as_secs();
-    text.comment(&format!(
-        "It starts again at once, then after {base} s, and then twice as long each time, up to {cap} s. The count begins again \
-         after {healthy} s."
-    ));
+    let pauses = match cap {
+        0 => String::new(),
+        cap => format!(", then after {base} s, and then twice as long each time, up to {cap} s"),
+    };
+    text.comment(&format!("It starts again at once{pauses}. The count begins again after {healthy} s up."));
     text.line("pause=0 restarts=0");
     text.line("[ -e supervise/restarts ] && read -r pause restarts <supervise/restarts");
     text.line(format!(

@@ -2,9 +2,8 @@
 //!
 //! Single quotes keep every byte as it is, so any value without NUL can be written.
 
-use super::{ExportFailure, ExportedApp, ExportedVariable};
+use super::{ExportFailure, ExportedVariable};
 use crate::app::quote_word;
-use crate::model::DynoName;
 
 /// Names that `sh` sets itself, or that change how it reads the rest of a script.
 const OF_SHELL: [&str; 8] = ["IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PWD", "SHLVL", "_"];
@@ -53,7 +52,7 @@ impl ShText {
 pub(super) fn exports(format: &'static str, variables: &[ExportedVariable]) -> Result<Vec<u8>, ExportFailure> {
     let mut text = Vec::new();
     for ExportedVariable { key, value } in variables {
-        let refuse = |reason| Err(ExportFailure::Variable { format, key: key.clone(), reason });
+        let refuse = |reason| Err(ExportFailure::VariableName { format, key: key.clone(), reason });
         if key.contains(['.', '-']) || key.starts_with(|first: char| first.is_ascii_digit()) {
             return refuse("its name may only have A-Z a-z 0-9 _, and may not begin with a digit");
         }
@@ -67,47 +66,6 @@ pub(super) fn exports(format: &'static str, variables: &[ExportedVariable]) -> R
         text.extend([before, key.as_bytes(), b"=", &quote_word(value.reveal()), after, b"\n"].concat());
     }
     Ok(text)
-}
-
-/// The name of the file with the values of the config vars.
-pub(super) fn env_file(app: &ExportedApp) -> String {
-    format!("{}.env", app.name)
-}
-
-/// The name of what runs a dyno, such as `shop-web-1`.
-pub(super) fn service(app: &ExportedApp, dyno: &DynoName) -> String {
-    format!("{}-{}", app.name, dyno.to_string().replace('.', "-"))
-}
-
-/// The name of what runs the release command.
-pub(super) fn release_service(app: &ExportedApp) -> String {
-    format!("{}-release", app.name)
-}
-
-/// What to do about values that were left out.
-pub(super) fn missing_values(app: &ExportedApp) -> Option<String> {
-    let names: Vec<&str> = app.config_vars.iter().map(|variable| variable.key.as_str()).collect();
-    app.options.without_values.then(|| {
-        let (file, names) = (env_file(app), names.join(", "));
-        format!("the config vars are missing: write them into {file}, as lines such as `export A='b'`: {names}")
-    })
-}
-
-/// The name of a signal for `kill`, or its number.
-pub(super) fn signal_name(number: i32) -> String {
-    match number {
-        1 => "HUP".to_owned(),
-        2 => "INT".to_owned(),
-        3 => "QUIT".to_owned(),
-        6 => "ABRT".to_owned(),
-        9 => "KILL".to_owned(),
-        10 => "USR1".to_owned(),
-        12 => "USR2".to_owned(),
-        14 => "ALRM".to_owned(),
-        15 => "TERM".to_owned(),
-        28 => "WINCH".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 #[cfg(test)]

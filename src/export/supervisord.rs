@@ -4,13 +4,14 @@
 //! waits for the release command.
 
 use std::fmt::Write as _;
-
 use std::path::Path;
+use std::slice::from_ref;
 
 use super::run_script::{keep_open, order_notes, wait};
 use super::service_directory::home_of;
-use super::sh_text::{ShText, env_file, exports, missing_values, release_service, service, signal_name};
-use super::systemd::stops_all;
+use super::sh_text::{ShText, exports};
+use super::stop_signal::signal_name;
+use super::values_file::{values_file, values_note};
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedDyno,
     ExportedType, ExportedVariable, Marker, RestartRule,
@@ -29,23 +30,19 @@ const MANY: u32 = 1_000_000_000;
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let marker = Marker::new(ExportFormat::Supervisord, &app.name);
     let notes = notes(app);
-    let mut files = Vec::new();
-    if !app.options.without_values {
-        let text = exports(NAME, &app.config_vars)?;
-        files.push(ExportFile::new(env_file(app), &marker, CommentStyle::Hash, text).secret());
-    }
+    let mut files = vec![values_file(app, &marker, |variable| exports(NAME, from_ref(variable)))?];
     let mut text = String::new();
     for note in &notes {
         let _ = writeln!(text, "; {note}");
     }
     let mut programs = Vec::new();
     if let Some(command) = &app.release {
-        programs.push(release_service(app));
+        programs.push(app.release_service());
         text.push_str(&release(app, command)?);
     }
     for exported in &app.types {
         for dyno in &exported.dynos {
-            programs.push(service(app, &dyno.name));
+            programs.push(app.service(&dyno.name));
             text.push_str(&program(app, exported, dyno)?);
         }
     }
@@ -59,15 +56,17 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     let runs = || app.types.iter().filter(|exported| !exported.dynos.is_empty());
     let mut notes = Vec::new();
     if runs().any(|exported| exported.restart == RestartRule::Always) {
-        let healthy = app.restarts.min_healthy.as_secs();
+        let healthy = app.options.restarts.min_healthy.as_secs();
         notes.push(format!(
-            "supervisord waits 1 s longer before each restart, without an upper limit; it calls a dyno RUNNING after {healthy} s"
+            "supervisord waits 1 s longer before each restart of a dyno that was up for less than {healthy} s, without a longest pause; \
+             its status is STARTING for {healthy} s"
         ));
     }
+    let limit = if app.options.restarts.max_restarts.is_some() { ", without a limit" } else { "" };
     for exported in runs().filter(|exported| exported.restart == RestartRule::OnFailure) {
-        notes.push(format!("supervisord restarts `{}` at once each time it fails", exported.process_type));
+        notes.push(format!("supervisord restarts `{}` at once each time it fails{limit}", exported.process_type));
     }
-    notes.push("supervisord does not stop processes that a dyno leaves behind when its first process ends".to_owned());
+    notes.push("supervisord leaves the other processes of a dyno running when its first process ends".to_owned());
     if runs().any(|exported| !matches!(exported.readiness, Readiness::Runs)) {
         notes.push("supervisord does not ask whether a dyno listens".to_owned());
     }
@@ -76,14 +75,17 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     }
     notes.extend(order_notes(NAME, app));
     if let Some(user) = &app.options.user {
-        let file = env_file(app);
+        let file = app.env_file();
         notes.push(format!("supervisord starts everything as `{user}`, who has to own {file}: `chown {user} {file}`"));
     }
     match &app.options.log_dir {
         Some(logs) => notes.push(format!("supervisord does not start unless {} exists", logs.display())),
-        None => notes.push("supervisord deletes its log files when it starts; `--log-dir` names others".to_owned()),
+        None => notes.push(
+            "supervisord deletes the log files of the dynos when it starts, unless `--log-dir DIR` says where they are"
+                .to_owned(),
+        ),
     }
-    notes.extend(missing_values(app));
+    notes.extend(values_note(app));
     notes
 }
 
@@ -99,7 +101,7 @@ fn program(app: &ExportedApp, exported: &ExportedType, dyno: &ExportedDyno) -> R
     script.line("exec \"$1\" -c \"$2\"");
     let name = dyno.name.to_string();
     let supervised = SupervisedProgram {
-        service: service(app, &dyno.name),
+        service: app.service(&dyno.name),
         name: &name,
         process_type: &exported.process_type,
         command: &exported.command,
@@ -107,19 +109,19 @@ fn program(app: &ExportedApp, exported: &ExportedType, dyno: &ExportedDyno) -> R
     };
     let mut text = supervised.section(app, script)?;
     let (autorestart, healthy) = match exported.restart {
-        RestartRule::Always => ("true", app.restarts.min_healthy.as_secs()),
+        RestartRule::Always => ("true", app.options.restarts.min_healthy.as_secs()),
         // An exit before `startsecs` would always be a failure.
         RestartRule::OnFailure => ("unexpected\nexitcodes=0", 0),
         RestartRule::Never => ("false", 0),
     };
-    let retries = app.restarts.max_restarts.unwrap_or(MANY);
+    let retries = app.options.restarts.max_restarts.unwrap_or(MANY);
     let _ = write!(
         text,
         "autostart=true\nautorestart={autorestart}\nstartsecs={healthy}\nstartretries={retries}\nstopsignal={}\n\
          stopwaitsecs={}\nstopasgroup={}\nkillasgroup=true\n",
         signal_name(exported.stop_signal),
         grace(app),
-        stops_all(exported)
+        exported.stops_all
     );
     Ok(text)
 }
@@ -131,7 +133,7 @@ fn release(app: &ExportedApp, command: &ExportedCommand) -> Result<String, Expor
     script.line("exec \"$1\" -c \"$2\"\n) || exit");
     keep_open(&mut script, &fifo(app));
     let supervised = SupervisedProgram {
-        service: release_service(app),
+        service: app.release_service(),
         name: "release",
         process_type: &ProcessType::release(),
         command,
@@ -157,7 +159,7 @@ fn read_values(script: &mut ShText, app: &ExportedApp) {
 
 /// The fifo at which the release command and the dynos meet, in the directory of the app.
 pub(super) fn fifo(app: &ExportedApp) -> String {
-    format!(".{}", release_service(app))
+    format!(".{}", app.release_service())
 }
 
 /// What a program runs, and in which surroundings.
@@ -179,7 +181,7 @@ impl SupervisedProgram<'_> {
         }
         let script = String::from_utf8(script.into_bytes()).map_err(|_| refuse("it is not UTF-8"))?;
         let directory = app.options.target.as_deref().unwrap_or_else(|| Path::new(DIRECTORY));
-        let env = path(&directory.join(env_file(app)))?;
+        let env = path(&directory.join(app.env_file()))?;
         let mut text = format!("\n[program:{}]\n; {}: {}\n", self.service, self.name, self.command.shown);
         // The file cannot have comments inside of a value.
         let (comments, lines): (Vec<&str>, Vec<&str>) = script.lines().partition(|line| line.starts_with("# "));

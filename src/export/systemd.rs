@@ -5,9 +5,11 @@
 mod quoting;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use self::quoting::{assignment, env_line, path, word};
 use super::run_script::order_notes;
+use super::values_file::{values_file, values_note};
 use super::waiting::wait_until_ready;
 use super::{
     CommentStyle, ExportFailure, ExportFile, ExportFormat, Exported, ExportedApp, ExportedCommand, ExportedType,
@@ -27,16 +29,8 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     let marker = Marker::new(ExportFormat::Systemd, &app.name);
     let notes = notes(app);
     let file = |name: String, text: String| ExportFile::new(name, &marker, CommentStyle::Hash, text);
-    let mut files = Vec::new();
-    if app.options.without_values {
-        let names: Vec<&str> = app.config_vars.iter().flat_map(|variable| [variable.key.as_str(), "=\n"]).collect();
-        let text = names.concat();
-        files.push(file(format!("{}.example", env_file(app)), text));
-    } else {
-        let lines = app.config_vars.iter().map(|variable| env_line(&variable.key, variable.value.reveal()));
-        let text: String = lines.collect::<Result<_, _>>()?;
-        files.push(file(env_file(app), text).secret());
-    }
+    let line = |variable: &ExportedVariable| env_line(&variable.key, variable.value.reveal()).map(String::into_bytes);
+    let mut files = vec![values_file(app, &marker, line)?];
     if let Some(command) = &app.release {
         files.push(file(release_unit(app), release_service(app, command)?));
     }
@@ -49,11 +43,6 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     }
     files.push(file(target(app), target_unit(app, &notes)));
     Ok(Exported { files, notes })
-}
-
-/// The name of the file with the values of the config vars.
-fn env_file(app: &ExportedApp) -> String {
-    format!("{}.env", app.name)
 }
 
 fn target(app: &ExportedApp) -> String {
@@ -75,28 +64,49 @@ fn notes(app: &ExportedApp) -> Vec<String> {
     let runs = || app.types.iter().filter(|exported| !exported.dynos.is_empty());
     let mut notes = Vec::new();
     if runs().any(|exported| exported.restart != RestartRule::Never) {
-        let (base, cap) = (app.restarts.base.as_secs(), app.restarts.cap.as_secs());
-        notes.push(format!(
-            "systemd before version 254 always waits {base} s before a restart; later ones wait longer each time if \
-             you add `RestartSteps=6` and `RestartMaxDelaySec={cap}`"
-        ));
+        let (base, cap) = (pause(app).as_secs_f64(), app.options.restarts.cap.as_secs_f64());
+        notes.push(if pause(app) < app.options.restarts.cap {
+            format!(
+                "systemd always waits {base} s before a restart; from version 254 on, `RestartSteps=6` and \
+                 `RestartMaxDelaySec={cap}` in `[Service]` make it wait longer each time: add them with `systemctl edit`"
+            )
+        } else {
+            format!("systemd waits {base} s before each restart")
+        });
+        if let Some(most) = app.options.restarts.max_restarts {
+            let (starts, interval) = (most.saturating_add(1), limit_interval(app, most).as_secs_f64());
+            let starts = if starts == 1 { "1 start".to_owned() } else { format!("{starts} starts") };
+            notes.push(format!(
+                "systemd gives up after {starts} of a dyno within {interval} s; starts by hand count, too: `systemctl reset-failed` \
+                 lets it start again"
+            ));
+        }
     }
-    if runs().any(|exported| !stops_all(exported)) {
+    if runs().any(|exported| !exported.stops_all) {
         notes.push(
-            "systemd stops the first process of a dyno, and kills those that outlive it without a stop signal"
+            "systemd sends the stop signal to the first process of a dyno, and then SIGKILL to those that outlive it"
                 .to_owned(),
         );
     }
     notes.extend(order_notes(NAME, app));
-    if app.options.without_values {
-        let file = env_file(app);
-        notes.push(format!("the values of config vars are left out: copy {file}.example to {file} and fill it in"));
+    if let Some(user) = app.options.user.as_deref().filter(|_| app.options.user_units) {
+        notes.push(format!(
+            "`systemctl --user` starts nothing as `{user}` unless root calls it: leave `--user {user}` out"
+        ));
     }
+    notes.extend(values_note(app));
     notes
 }
 
-pub(super) fn stops_all(exported: &ExportedType) -> bool {
-    exported.stops_all || exported.command.shell_leads
+/// The pause before each restart.
+fn pause(app: &ExportedApp) -> Duration {
+    app.options.restarts.base.min(app.options.restarts.cap)
+}
+
+/// systemd counts the starts within a time. This one is as long as a dyno takes to use up its restarts if it never stays up long
+/// enough for the count to begin again (S6.4).
+fn limit_interval(app: &ExportedApp, most: u32) -> Duration {
+    (app.options.restarts.min_healthy + pause(app)).saturating_mul(most.saturating_add(1))
 }
 
 fn target_unit(app: &ExportedApp, notes: &[String]) -> String {
@@ -152,12 +162,12 @@ fn service(
     if !after.is_empty() {
         let _ = writeln!(text, "After={}", after.join(" "));
     }
-    text.push_str(match app.restarts.max_restarts {
-        None => "StartLimitIntervalSec=0\n",
-        Some(_) => "StartLimitIntervalSec=infinity\n",
-    });
-    if let Some(most) = app.restarts.max_restarts {
-        let _ = writeln!(text, "StartLimitBurst={}", most.saturating_add(1));
+    match app.options.restarts.max_restarts {
+        None => text.push_str("StartLimitIntervalSec=0\n"),
+        Some(most) => {
+            let (interval, burst) = (limit_interval(app, most).as_secs_f64(), most.saturating_add(1));
+            let _ = write!(text, "StartLimitIntervalSec={interval}\nStartLimitBurst={burst}\n");
+        }
     }
     text.push_str("\n[Service]\nType=exec\n");
     text.push_str(&program(app, dyno, &exported.command, variables)?);
@@ -172,8 +182,8 @@ fn service(
     let _ = write!(
         text,
         "Restart={restart}\nRestartSec={}\nKillMode={}\nKillSignal={}\nTimeoutStopSec={}\n",
-        app.restarts.base.as_secs_f64(),
-        if stops_all(exported) { "control-group" } else { "mixed" },
+        pause(app).as_secs_f64(),
+        if exported.stops_all { "control-group" } else { "mixed" },
         exported.stop_signal,
         // 0 would mean that there is no limit.
         app.grace.as_secs_f64().max(0.001)
@@ -198,7 +208,7 @@ fn program(
     }
     let directory = app.options.target.as_deref().unwrap_or_else(|| std::path::Path::new(UNIT_DIRECTORY));
     // The values of config vars are written below, and win.
-    let _ = writeln!(text, "EnvironmentFile={}", path(&directory.join(env_file(app)))?);
+    let _ = writeln!(text, "EnvironmentFile={}", path(&directory.join(app.env_file()))?);
     let _ = writeln!(text, "ExecStart={} -c {}", command.shell, word(&command.line));
     let _ = writeln!(text, "SyslogIdentifier={}-{name}", app.name);
     if let Some(logs) = &app.options.log_dir {

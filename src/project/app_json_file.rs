@@ -81,7 +81,13 @@ impl AppJsonFile {
             self.note(command.line, message, &format!("run it with `dyno run {line}`")).about(name)
         }));
         if let Some(first) = self.declared.addons.first() {
-            let addons: Vec<&str> = self.declared.addons.iter().map(|addon| addon.value.as_str()).collect();
+            let mut addons: Vec<&str> = Vec::new();
+            for addon in &self.declared.addons {
+                // An app can have two databases of the same plan.
+                if !addons.contains(&addon.value.as_str()) {
+                    addons.push(&addon.value);
+                }
+            }
             let noun = if addons.len() == 1 { "add-on" } else { "add-ons" };
             let message = format!("`dyno` does not provide the {noun} {}", some_in_words(&addons));
             let hint = "run such a service yourself, and set its config vars, as in `dyno config:set DATABASE_URL=…`";

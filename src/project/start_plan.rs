@@ -4,8 +4,7 @@
 //! reported by a check. Nothing is started or shown here. Only free ports, the session and the streams come from outside;
 //! what else depends on the machine is checked by `commands`.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use super::findings::{Finding, Findings};
 use super::places::Places;
@@ -13,8 +12,8 @@ use super::ports::{self, AssignedPorts, FindPorts};
 use super::{foreman_formation, size};
 use crate::app::{Formation, Layers, Procfile, Severity, StartOrder, WatchList};
 use crate::error::{Complaint, Error, Status};
-use crate::model::{DynoName, Focus, HttpCheck, Io, ProcessType};
-use crate::release::{Blueprint, Release, RunSettings};
+use crate::model::{DynoName, Focus, Io, ProcessType};
+use crate::release::{Blueprint, HttpChecks, Release, RunSettings};
 use crate::settings::{Settings, focused};
 
 #[cfg(test)]
@@ -98,8 +97,7 @@ struct Chosen {
 struct Listening {
     expected: Vec<ProcessType>,
     ready: Vec<ProcessType>,
-    http: Option<Arc<HttpCheck>>,
-    http_of_types: BTreeMap<ProcessType, Arc<HttpCheck>>,
+    http: HttpChecks,
 }
 
 impl<'a> PlanFiles<'a> {
@@ -137,7 +135,7 @@ impl StartPlan {
         let order = order(settings, &files, &mut findings);
         let watch = watch(settings, &files, &mut findings);
         let chosen = listening.as_ref().and_then(|_| choose(settings, &files, purpose, &mut findings));
-        let Listening { expected, ready, http, http_of_types } = listening.unwrap_or_default();
+        let Listening { expected, ready, http } = listening.unwrap_or_default();
         let assigned = match (&chosen, purpose) {
             (Some(_), Purpose::Release | Purpose::Reload) => Some(AssignedPorts::default()),
             (Some(chosen), Purpose::Start | Purpose::Check) => {
@@ -178,7 +176,6 @@ impl StartPlan {
             expected,
             ready: ready.clone(),
             http,
-            http_of_types,
             shell: settings.shell,
             directory: files.places.dyno_directory().to_owned(),
             session: surroundings.session,
@@ -204,8 +201,7 @@ fn listening(settings: &Settings, types: &[ProcessType]) -> Result<Listening, Er
     Ok(Listening {
         expected: settings.life.expected_to_listen(types)?,
         ready: settings.life.ready_types(&settings.look, types)?,
-        http: settings.life.http_check()?,
-        http_of_types: settings.life.http_of_types(types),
+        http: settings.life.http_checks(types)?,
     })
 }
 

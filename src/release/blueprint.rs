@@ -23,10 +23,8 @@ pub struct RunSettings {
     pub expected: Vec<ProcessType>,
     /// The process types that are up only once they listen; all of them are in `expected`.
     pub ready: Vec<ProcessType>,
-    /// The request that they must answer, too.
-    pub http: Option<Arc<HttpCheck>>,
-    /// The requests of `app.json`, which single types must answer if there is none for all (S18.4).
-    pub http_of_types: BTreeMap<ProcessType, Arc<HttpCheck>>,
+    /// The requests that they must answer, too.
+    pub http: HttpChecks,
     /// The shell of every command. Bash first sources the profile of the app (S3.3).
     pub shell: Shell,
     /// The working directory, absolute.
@@ -41,6 +39,30 @@ pub struct RunSettings {
     pub io: Io,
     /// The focused dyno (S6.8), if there is one, and its streams.
     pub focused: Option<(DynoName, Io, Focus)>,
+}
+
+/// The requests that dynos must answer before they are up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpChecks {
+    /// The same for every type (`--http`).
+    EveryType(Arc<HttpCheck>),
+    /// One for each of these types (`app.json`, S18.4). Others need not answer.
+    Types(BTreeMap<ProcessType, Arc<HttpCheck>>),
+}
+
+impl Default for HttpChecks {
+    fn default() -> Self {
+        Self::Types(BTreeMap::new())
+    }
+}
+
+impl HttpChecks {
+    fn of(&self, process_type: &ProcessType) -> Option<&Arc<HttpCheck>> {
+        match self {
+            Self::EveryType(check) => Some(check),
+            Self::Types(checks) => checks.get(process_type),
+        }
+    }
 }
 
 /// The process types that are expected to listen on their port (S6.2).
@@ -290,7 +312,7 @@ impl Blueprint {
     }
 
     fn readiness(&self, process_type: &ProcessType, port: Option<u16>) -> Readiness {
-        let http = self.settings.http.as_ref().or_else(|| self.settings.http_of_types.get(process_type));
+        let http = self.settings.http.of(process_type);
         match (port.filter(|_| self.settings.ready.contains(process_type)), http) {
             (None, _) => Readiness::Runs,
             (Some(port), None) => Readiness::Listens { port },

@@ -11,7 +11,7 @@ mod tests;
 
 use crate::app::{Layers, Procfile, StartOrder, WatchList};
 
-pub use blueprint::{Blueprint, BlueprintError, DynoStreams, Listeners, MovedPort, RunSettings, app_url};
+pub use blueprint::{Blueprint, BlueprintError, DynoStreams, HttpChecks, Listeners, MovedPort, RunSettings, app_url};
 pub use facts::ReleaseFacts;
 pub use one_off::OneOff;
 

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,8 +23,7 @@ fn blueprint_with(change: impl FnOnce(&mut RunSettings)) -> Blueprint {
         ports: Ports::new(5_000, 100, &procfile.formation_types()),
         expected: vec![process_type("web")],
         ready: vec![process_type("web")],
-        http: None,
-        http_of_types: BTreeMap::new(),
+        http: HttpChecks::default(),
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: "mark".to_owned(),
@@ -60,7 +58,7 @@ fn s5_1_any_dyno_of_any_type_has_its_own_port_and_name() {
 #[test]
 fn s6_2_a_dyno_of_a_ready_type_is_up_once_it_listens_and_answers() {
     let check = Arc::new(HttpCheck::new("/up", None).unwrap());
-    let probing = blueprint_with(|settings| settings.http = Some(Arc::clone(&check)));
+    let probing = blueprint_with(|settings| settings.http = HttpChecks::EveryType(Arc::clone(&check)));
 
     assert_eq!(blueprint().spec(&dyno("web", 2)).unwrap().readiness, Readiness::Listens { port: 5_001 });
     assert_eq!(probing.spec(&dyno("web", 2)).unwrap().readiness, Readiness::Answers { port: 5_001, check });

@@ -11,6 +11,7 @@ use crate::app::{AppJson, ForemanFile, did_you_mean, nearest, some_of};
 use crate::cli::{OrderArgs, Seconds, StartArgs};
 use crate::error::{Complaint, Error};
 use crate::model::{DynoName, HttpCheck, ProcessType};
+use crate::release::HttpChecks;
 use crate::supervisor::{CanDie, FocusAdvice, Lifetime, NoticeStyle, OnExit, Policy, RestartPolicy, StopAll};
 
 /// Means every process type, as in a formation.
@@ -114,20 +115,19 @@ impl Life {
         Ok(if is_shown || matters || self.detached || !self.ready.is_empty() { expected } else { Vec::new() })
     }
 
-    /// The request that ready types must answer, too (S19.4).
+    /// The requests that ready types must answer, too (S19.4): that of `--http`, or those of `app.json`.
     ///
     /// # Errors
     /// Status 2, with what was probably meant.
-    pub(crate) fn http_check(&self) -> Result<Option<Arc<HttpCheck>>, Error> {
-        let Some(target) = &self.http else { return Ok(None) };
+    pub(crate) fn http_checks(&self, types: &[ProcessType]) -> Result<HttpChecks, Error> {
+        let Some(target) = &self.http else {
+            let of_type = |known: &ProcessType| self.health_checks.get(known.as_str()).cloned().flatten();
+            let checks = types.iter().filter_map(|known| Some((known.clone(), of_type(known)?)));
+            return Ok(HttpChecks::Types(checks.collect()));
+        };
         let check = HttpCheck::new(target, self.http_status.as_deref());
-        check.map(|check| Some(Arc::new(check))).map_err(|error| Error::usage(error.to_string(), error.hint()))
-    }
-
-    /// The requests of `app.json` that single types must answer.
-    pub(crate) fn http_of_types(&self, types: &[ProcessType]) -> BTreeMap<ProcessType, Arc<HttpCheck>> {
-        let of_type = |known: &ProcessType| self.health_checks.get(known.as_str()).cloned().flatten();
-        types.iter().filter_map(|known| Some((known.clone(), of_type(known)?))).collect()
+        let check = check.map_err(|error| Error::usage(error.to_string(), error.hint()))?;
+        Ok(HttpChecks::EveryType(Arc::new(check)))
     }
 
     /// The warning if none of these dynos is expected to listen. `ready`: the types that are.
@@ -217,9 +217,13 @@ impl Life {
 
 /// How `start` restarts a dyno that exits (S6.4). None: not at all.
 pub(super) fn restart(args: &StartArgs) -> Option<RestartPolicy> {
+    (args.restart || args.heroku).then(|| restart_policy(args.max_restarts, args.max_delay))
+}
+
+/// How dynos are restarted, with the values of `--max-restarts` and `--max-delay`.
+pub(crate) fn restart_policy(max_restarts: Option<u32>, max_delay: Option<Seconds>) -> RestartPolicy {
     let default = RestartPolicy::default();
-    let cap = args.max_delay.map_or(default.cap, |delay| delay.0);
-    (args.restart || args.heroku).then_some(RestartPolicy { max_restarts: args.max_restarts, cap, ..default })
+    RestartPolicy { max_restarts, cap: max_delay.map_or(default.cap, |delay| delay.0), ..default }
 }
 
 /// How long a ready type may take to listen if no option says it (S6.5).

@@ -24,7 +24,7 @@ use crate::model::Shell;
 pub(crate) use file_option::file_option;
 pub(crate) use focus::focused;
 pub(crate) use formation::{NOTHING_TO_START, RequestedFormation, quantity_hint, without_repeats};
-pub(crate) use life::{Life, known_types};
+pub(crate) use life::{Life, known_types, restart_policy};
 pub(crate) use look::Look;
 pub(crate) use named_files::NamedFiles;
 pub(crate) use order::RequestedOrder;

@@ -16,7 +16,7 @@ fn s18_4_check_lists_what_dyno_does_not_do() {
     let text = r#"{
       "formation": {"web": {"quantity": 1}, "wrker": {"quantity": 2}},
       "scripts": {"postdeploy": "rake db:migrate"},
-      "addons": ["heroku-postgresql:mini", {"plan": "heroku-redis"}],
+      "addons": ["heroku-postgresql:mini", {"plan": "heroku-redis"}, {"plan": "heroku-redis", "as": "CACHE"}],
       "healthchecks": {"web": [{"path": "/up", "content": "ok"}, {"uptime": 3}]}
     }"#;
     let app = App::new("web: true\nworker: true\n").file("app.json", text);
@@ -165,6 +165,37 @@ fn s18_4_the_size_of_a_dyno_is_the_memory_of_its_pod() {
     let resources = "          resources:\n            requests:\n              memory: \"1024Mi\"\n            limits:\n              memory: \"2048Mi\"\n";
     assert!(pod("web").contains(resources), "{}", pod("web"));
     assert!(!pod("worker").contains("resources") && !pod("clock").contains("resources"));
+}
+
+#[test]
+fn s18_4_export_for_dokku_keeps_the_rest_of_the_file() {
+    let text = r#"{
+      "//": "of a person",
+      "cron": [{"command": "./tick", "schedule": "@daily"}],
+      "scripts": {"dokku": {"predeploy": "./prepare"}},
+      "formation": {"web": {"quantity": 2, "max_parallel": 1}, "old": {"quantity": 7}},
+      "healthchecks": {"web": [{"path": "/up", "content": "ok"}], "worker": [{"uptime": 3}]}
+    }"#;
+    let app = App::new("web: true\nworker: true\n").file("app.json", text);
+    let written = |args: &[&str]| {
+        app.dyno(["export", "dokku", "out", "-a", "shop"]).args(args).run().expect_end(Ended::Code(0));
+        let text = std::fs::read_to_string(app.path("out/app.json")).unwrap();
+        let mut object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let marker = object.as_object_mut().unwrap().remove("//").unwrap();
+        assert!(marker.as_str().unwrap().starts_with("Written by"), "{marker}");
+        object
+    };
+
+    let same = written(&[]);
+    let mut expected: serde_json::Value = serde_json::from_str(text).unwrap();
+    expected.as_object_mut().unwrap().remove("//");
+    expected["formation"] = serde_json::json!({"web": {"quantity": 2, "max_parallel": 1}, "worker": {"quantity": 1}});
+    assert_eq!(same, expected);
+
+    let changed = written(&["-c", "web=3", "--http", "/other"]);
+    assert_eq!(changed["formation"]["web"], serde_json::json!({"quantity": 3, "max_parallel": 1}));
+    assert_eq!(changed["healthchecks"]["web"][0]["path"], "/other");
+    assert_eq!(changed["healthchecks"]["worker"], expected["healthchecks"]["worker"]);
 }
 
 #[test]

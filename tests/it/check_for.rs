@@ -87,9 +87,15 @@ fn findings_about_a_move_are_in_the_json_report() {
 #[test]
 fn every_engine_can_be_named_and_no_other() {
     let app = App::new("web: ./web\n").script("web", "");
+    let odd = App::new("web: PORT=80 ./web\n").script("web", "");
+    let mut reasons = std::collections::BTreeSet::new();
     for engine in ["heroku", "dokku", "kubernetes", "compose", "systemd", "cnb"] {
         let checked = app.dyno(["check", "--for", engine]).run();
         checked.expect(Ended::Code(0), "valid procfile detected (web)\n", "");
+        assert!(
+            reasons.insert(odd.dyno(["check", "--for", engine]).run().stderr()),
+            "{engine} has a reason of its own"
+        );
     }
 
     let refused = app.dyno(["check", "--for", "herku"]).run();

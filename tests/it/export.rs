@@ -20,8 +20,8 @@ const LIST: &str = "\
 ";
 
 const NOTES: &str = "\
-note: systemd before version 254 always waits 1 s before a restart; later ones wait longer each time if you add `RestartSteps=6` and `RestartMaxDelaySec=60`
-note: systemd stops the first process of a dyno, and kills those that outlive it without a stop signal
+note: systemd always waits 1 s before a restart; from version 254 on, `RestartSteps=6` and `RestartMaxDelaySec=60` in `[Service]` make it wait longer each time: add them with `systemctl edit`
+note: systemd sends the stop signal to the first process of a dyno, and then SIGKILL to those that outlive it
 ";
 
 fn app() -> App {
@@ -29,7 +29,7 @@ fn app() -> App {
 }
 
 /// Every file of the directory with its text, sorted.
-fn files(directory: &Path) -> Vec<(String, String)> {
+pub(crate) fn files(directory: &Path) -> Vec<(String, String)> {
     let entries = fs::read_dir(directory).map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>());
     let mut files: Vec<(String, String)> = entries
         .unwrap_or_default()
@@ -175,11 +175,71 @@ fn s18_1_a_write_that_fails_leaves_everything_as_it_was() {
 fn s18_3_without_values_only_the_names_are_written() {
     let app = app();
 
-    app.dyno(["export", "systemd", "out", "--no-values"]).run().expect_end(Ended::Code(0));
+    let formats = [
+        ("systemd", "TOKEN=\"\""),
+        ("compose", "TOKEN=\"\""),
+        ("supervisord", "export TOKEN=''"),
+        ("runit", "export TOKEN=''"),
+        ("s6", "export TOKEN=''"),
+        ("launchd", "export TOKEN=''"),
+    ];
+    for (format, line) in formats {
+        let exported = app.dyno(["export", format, format, "--no-values", "--image", "shop"]).run();
 
-    let text = fs::read_to_string(app.path("out/shop.env.example")).unwrap();
-    assert!(text.ends_with("\nTOKEN=\n"), "{text}");
-    assert!(!app.has("out/shop.env"), "the user writes it");
+        exported.expect_end(Ended::Code(0));
+        let note = "note: the values of the config vars are left out: type `install -m 600 shop.env.example shop.env`, and write \
+                    them into shop.env\n";
+        assert!(exported.stderr().contains(note), "{format}: {}", exported.stderr());
+        let text = fs::read_to_string(app.path(format).join("shop.env.example")).unwrap();
+        assert!(text.ends_with(&format!("\n{line}\n")), "{text}");
+        assert!(!app.path(format).join("shop.env").exists(), "{format}: the user writes it");
+    }
+}
+
+#[test]
+fn s18_3_without_config_vars_no_value_is_missing() {
+    let app = App::new("web: ./serve\n").file(".foreman", "app: shop\n");
+    for format in ["systemd", "supervisord", "runit", "s6", "launchd"] {
+        let exported = app.dyno(["export", format, format, "--no-values"]).run();
+
+        exported.expect_end(Ended::Code(0));
+        assert!(!exported.stderr().contains("left out"), "{format}: {}", exported.stderr());
+        assert!(app.path(format).join("shop.env").exists(), "{format}: the engine reads it");
+    }
+}
+
+#[test]
+fn s18_3_a_refused_name_is_refused_without_its_value_too() {
+    let app = App::new("web: ./serve\n").file(".env", "1A=x\n");
+    let name = "its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
+    for format in ["systemd", "supervisord", "runit", "s6", "launchd"] {
+        let fact = format!("{format} cannot have the config var `1A`: {name}");
+        let text = error(&fact, "rename `1A`, here and in the app");
+        app.refuses(&["export", format, "out"], 78, &text);
+        app.refuses(&["export", format, "out", "--no-values"], 78, &text);
+    }
+}
+
+#[test]
+fn s18_1_an_option_that_a_format_has_no_place_for_is_named() {
+    let options = ["-l", "log", "--image", "shop", "--host", "shop.test", "--user-units", "-u", "www"];
+    let ignored = |format: &str| {
+        let listed = app().dyno(["export", format]).args(&options).run();
+        listed.expect_end(Ended::Code(0));
+        let end = format!("` has no effect on the files for {format}");
+        let notes = listed.stderr();
+        let names = notes.lines().filter_map(|line| line.strip_prefix("note: `")?.strip_suffix(&end));
+        names.collect::<Vec<_>>().join(" ")
+    };
+
+    assert_eq!(ignored("systemd"), "--image --host");
+    assert_eq!(ignored("supervisord"), "--image --host --user-units");
+    assert_eq!(ignored("compose"), "--host --user-units");
+    assert_eq!(ignored("kubernetes"), "--user-units");
+    assert_eq!(ignored("caddy"), "--user --log-dir --image --user-units");
+    let units = app().dyno(["export", "systemd"]).args(&options).run();
+    let note = "note: `systemctl --user` starts nothing as `www` unless root calls it: leave `--user www` out\n";
+    assert!(units.stderr().contains(note), "{}", units.stderr());
 }
 
 #[test]

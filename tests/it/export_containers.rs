@@ -100,6 +100,26 @@ fn s18_3_values_are_in_one_file_that_only_its_owner_reads() {
 }
 
 #[test]
+fn s18_2_dokku_runs_a_release_command_that_is_left_out() {
+    let note = "note: dokku runs the `release` line of the Procfile at each deploy, also with `--no-release`: remove the line if it \
+                shall not run\n";
+    let notes = |procfile: &str, args: &[&str]| App::new(procfile).dyno(["export", "dokku"]).args(args).run().stderr();
+
+    assert!(notes(PROCFILE, &["--no-release"]).contains(note));
+    assert!(!notes(PROCFILE, &[]).contains("--no-release"));
+    assert!(!notes("web: ./server\n", &["--no-release"]).contains("--no-release"));
+}
+
+#[test]
+fn s18_2_caddy_says_that_it_has_no_site() {
+    let shown = App::new("worker: ./work\n").dyno(["export", "caddy", "--stdout"]).run();
+
+    let note = "note: no process type listens, so there is no site: name those that do with `--ready`\n";
+    assert!(shown.stderr().ends_with(note), "{}", shown.stderr());
+    assert!(!shown.stdout().contains('{'), "{}", shown.stdout());
+}
+
+#[test]
 fn s18_2_an_image_is_needed_where_containers_are_described() {
     for format in ["compose", "kubernetes"] {
         let text = error(&format!("{format} needs the name of an image"), "add `--image IMAGE`");
@@ -115,12 +135,14 @@ fn s18_3_names_and_values_that_an_engine_refuses_are_errors() {
         App::new(procfile).refuses(&[&["export", "--image", "shop"], args].concat(), status, &error(fact, hint));
     };
     let (web, other_name) = ("web: ./server\n", "choose another name with `--app`");
-    let label = "names there may only have a-z 0-9 -, begin with a letter, end with a letter or a digit, and are short";
+    let label = "it may have at most 38 characters: a-z 0-9 -, with a letter at the beginning, and a letter or a digit at the end";
     for name in ["9shop", "a-name-of-40-characters-is-too-long-here"] {
         let fact = format!("kubernetes cannot have the app name `{name}`: {label}");
         refuses(web, &["kubernetes", "-a", name], &fact, other_name);
     }
-    for name in ["my_worker", "Worker"] {
+    let label = "it may only have a-z 0-9 -, with a letter or a digit at both ends, and at most 46 characters together with the \
+                 name of the app and a hyphen";
+    for name in ["my_worker", "Worker", "a-type-of-42-characters-is-too-long-by-one"] {
         let fact = format!("kubernetes cannot have the process type `{name}`: {label}");
         let procfile = format!("{name}: ./work\n");
         refuses(&procfile, &["kubernetes", "-a", "shop"], &fact, &format!("rename `{name}` in the Procfile"));
@@ -132,11 +154,12 @@ fn s18_3_names_and_values_that_an_engine_refuses_are_errors() {
     refuses(web, &["caddy", "-a", "shop", "--host", "a b"], fact, "change `--host`, or leave it out");
 
     let no_value = |key: &str| format!("change `{key}`, or write only the names of config vars with `--no-values`");
+    let rename = |key: &str| format!("rename `{key}`, here and in the app");
     let fact = "kubernetes cannot have the config var `9A`: its name may not begin with a digit";
-    refuses(web, &["kubernetes", "-a", "shop", "--set", "9A=1"], fact, &no_value("9A"));
+    refuses(web, &["kubernetes", "-a", "shop", "--set", "9A=1"], fact, &rename("9A"));
     let fact =
         "dokku cannot have the config var `a.b`: its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
-    refuses(web, &["dokku", "-a", "shop", "--set", "a.b=1"], fact, &no_value("a.b"));
+    refuses(web, &["dokku", "-a", "shop", "--set", "a.b=1"], fact, &rename("a.b"));
     let fact = "dokku cannot have the config var `LONG`: its value is longer than about 97000 bytes";
     refuses(web, &["dokku", "-a", "shop", "--set", &format!("LONG={}", "x".repeat(100_000))], fact, &no_value("LONG"));
 }

@@ -52,6 +52,7 @@ mod every_state;
 mod explain;
 mod export;
 mod export_containers;
+mod export_faults;
 mod file_messages;
 mod first_hour_cli;
 mod first_hour_files;
@@ -116,6 +117,8 @@ mod real_apps_export_containers;
 mod real_apps_export_engines;
 #[cfg(feature = "real-apps")]
 mod real_apps_export_hosts;
+#[cfg(feature = "real-apps")]
+mod real_apps_export_life;
 #[cfg(feature = "real-apps")]
 mod real_apps_export_probe;
 #[cfg(feature = "real-apps")]

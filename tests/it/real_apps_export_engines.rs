@@ -250,9 +250,10 @@ impl Engine<'_> {
                 status.starts_with("down: ") && !status.contains("want up")
             }
             Host::S6 => {
-                let output =
-                    fork(Command::new("s6-svstat").args(["-o", "up,wantedup"]).arg(service).stdout(Stdio::piped()));
-                text(output.wait_with_output().unwrap()).trim() == "false false"
+                let mut status = Command::new("s6-svstat");
+                // It complains about a service that is not supervised yet.
+                status.args(["-o", "up,wantedup"]).arg(service).stdout(Stdio::piped()).stderr(Stdio::null());
+                text(fork(&mut status).wait_with_output().unwrap()).trim() == "false false"
             }
             Host::Systemd => {
                 let state = text(self.control(&["show", "-P", "ActiveState", service]));

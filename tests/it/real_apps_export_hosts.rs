@@ -57,15 +57,33 @@ fn s18_2_plists_have_the_commands_byte_for_byte() {
 }
 
 #[test]
+fn s18_1_a_plist_is_xml_whatever_the_app_is_called() {
+    let app = App::new("web: run --all -- --\n");
+    let export = || app.dyno(["export", "launchd", "out", "-a", "a---b--"]).env("PATH", PATH).run();
+    let directory = app.path("out");
+    let _ = export();
+
+    let script = "import plistlib, sys; print(plistlib.load(open(sys.argv[1], 'rb'))['Label'])";
+    let label = python(script, &[directory.join("a---b---web-1.plist").to_str().unwrap()]);
+
+    assert_eq!(label, "a---b---web-1\n");
+    let again = export();
+    assert_eq!((again.ended, again.stdout().as_str()), (Ended::Code(0), "2 files are unchanged\n"));
+}
+
+#[test]
 fn s18_2_systemd_has_nothing_to_say_about_the_units() {
     let app = app_with_commands().file(".env", "A=\"50% \\\"x\\\" $HOME\"\n");
     let app = app.script("release.sh", "exit 0\n");
     app.write("Procfile", &format!("release: ./release.sh\n{}", fs::read_to_string(app.path("Procfile")).unwrap()));
     let directory = app.top().join("systemd");
     let call = app.dyno(["export", "systemd", directory.to_str().unwrap(), "-m", "all=2", "--after", "pipe=quotes"]);
-    call.args(&["--http", "/up", "--ready", "xml"]).run().expect_end(Ended::Code(0));
+    let life =
+        ["--http", "/up", "--ready", "xml", "--max-restarts", "3", "--max-delay", "0.5", "--can-die", "utf8=any"];
+    let others = ["-u", "www-data", "-l", "/var/log/app", "--no-values", "--stop-signal", "pipe=34", "-t", "0.2"];
+    call.args(&life).args(&others).run().expect_end(Ended::Code(0));
     let units = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
-    let units: Vec<_> = units.filter(|path| path.extension().is_none_or(|end| end != "env")).collect();
+    let units: Vec<_> = units.filter(|path| path.extension().is_none_or(|end| end != "example")).collect();
     assert_eq!(units.len(), 2 * COMMANDS.len() + 2);
     let mut verify = Command::new("systemd-analyze");
     verify.arg("verify").args(&units).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -195,7 +195,8 @@ fn s18_4_the_file_of_another_tool_and_an_empty_one_declare_nothing() {
         "\u{feff}{ expo: {'name': 'app',}, }",
         "{\"displayName\": \"App\", \"env\": null, \"formation\": null, \"scripts\": {}, \"addons\": null}",
     ] {
-        assert_eq!(AppJson::parse(text.as_bytes()), AppJson::default(), "{text}");
+        let declared = AppJson { text: String::new(), ..AppJson::parse(text.as_bytes()) };
+        assert_eq!(declared, AppJson::default(), "{text}");
     }
     assert_eq!(problems("{\"expose\": tru}").len(), 1);
 }
@@ -207,4 +208,49 @@ proptest! {
     ) {
         drop(AppJson::parse(text.as_bytes()));
     }
+
+    #[test]
+    fn values_of_any_shape_never_panic(value in value()) {
+        drop(AppJson::parse(value.to_string().as_bytes()));
+    }
+}
+
+/// An object, or another value, with the names and texts that mean something here.
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    const TEXTS: [&str; 20] = [
+        "env",
+        "formation",
+        "healthchecks",
+        "scripts",
+        "addons",
+        "buildpacks",
+        "stack",
+        "dokku",
+        "web",
+        "value",
+        "required",
+        "quantity",
+        "size",
+        "type",
+        "path",
+        "listening",
+        "attempts",
+        "url",
+        "readiness",
+        "/up",
+    ];
+    let text = || prop::sample::select(&TEXTS[..]);
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        text().prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 6, move |inner| {
+        let members = prop::collection::btree_map(text().prop_map(str::to_owned), inner.clone(), 0..6);
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(serde_json::Value::from),
+            members.prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
 }

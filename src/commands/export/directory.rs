@@ -45,13 +45,14 @@ impl ExportDirectory {
     /// The files at the paths of the export, and all others of the app that carry a marker.
     ///
     /// # Errors
-    /// Status 73: the directory cannot be read.
+    /// Status 73: the directory cannot be read. Status 1: a file would be written elsewhere.
     pub(super) fn find(&self, app: &str, files: &[ExportFile]) -> Result<Vec<FoundFile>, Error> {
         if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_dir()) {
             return Err(not_written((self.path.clone(), io::Error::from_raw_os_error(libc::ENOTDIR))));
         }
         let mut found = Vec::new();
         for file in files {
+            self.refuse_symlinks(&file.path)?;
             found.extend(self.found(&file.path).map_err(|error| not_written((self.path.join(&file.path), error)))?);
         }
         let mut others = Vec::new();
@@ -60,9 +61,22 @@ impl ExportDirectory {
             Err((_, error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(failed) => return Err(not_written(failed)),
         }
+        // The order of the directory is that of its file system.
+        others.sort_by(|a, b| a.path.cmp(&b.path));
         let is_new = |one: &FoundFile| files.iter().any(|file| file.path == one.path);
         found.extend(others.into_iter().filter(|one| !is_new(one)));
         Ok(found)
+    }
+
+    /// # Errors
+    /// Status 1: a directory of this path is a symlink, so that a file elsewhere would be replaced.
+    fn refuse_symlinks(&self, path: &str) -> Result<(), Error> {
+        let directories = Path::new(path).ancestors().skip(1).filter(|below| !below.as_os_str().is_empty());
+        let Some(link) = directories.map(|below| self.path.join(below)).find(|directory| directory.is_symlink()) else {
+            return Ok(());
+        };
+        let fact = format!("{} is a symlink, so nothing was written", link.display());
+        Err(Error::new(Status::Failed, fact, "remove it, or choose another directory"))
     }
 
     /// The file at a path. None: there is none.

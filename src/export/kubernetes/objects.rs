@@ -1,10 +1,11 @@
 //! The objects, each as a document.
 
-use super::super::containers::{SIGTERM, arguments, label, shared_variables, value};
+use super::super::containers::{arguments, label, shared_variables, value};
+use super::super::stop_signal::SIGTERM;
 use super::super::yaml::{Yaml, YamlMap};
 use super::super::{ExportFailure, ExportedApp, ExportedCommand, ExportedType};
 use super::pod::{of_release, of_type};
-use super::{NAME, check_variables, object_name, release_name};
+use super::{NAME, check_variables, object_name};
 use crate::model::ProcessType;
 
 /// The variables that all dynos share and that are not secret.
@@ -34,7 +35,7 @@ pub(super) fn release_job(app: &ExportedApp, command: &ExportedCommand, image: &
     let template =
         YamlMap::new().with("metadata", labelled(labels.clone())).with("spec", of_release(app, image, &arguments));
     let spec = YamlMap::new().comment("A release command that fails is not repeated.").with("backoffLimit", 0_u64);
-    Ok(object("batch/v1", "Job", &release_name(app), labels).with("spec", spec.with("template", template)))
+    Ok(object("batch/v1", "Job", &app.release_service(), labels).with("spec", spec.with("template", template)))
 }
 
 pub(super) fn deployment(app: &ExportedApp, exported: &ExportedType, image: &str) -> Result<YamlMap, ExportFailure> {

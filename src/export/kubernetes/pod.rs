@@ -1,6 +1,7 @@
 //! The pods of Deployments and of the Job: what runs, with which variables, and how it is started and stopped.
 
-use super::super::containers::{BOOT_SECONDS, SIGTERM, awaited_port, only_dyno, signal_name, stops_all};
+use super::super::containers::{BOOT_SECONDS, awaited_port, only_dyno};
+use super::super::stop_signal::{SIGTERM, signal_name};
 use super::super::yaml::{Yaml, YamlMap};
 use super::super::{ExportedApp, ExportedType};
 use super::dyno_size::resources;
@@ -93,14 +94,14 @@ fn probe(exported: &ExportedType, port: u16) -> YamlMap {
 /// Whether the program may see the pod's own process 1 before it. With a signal for the first process alone, it has to be that
 /// process.
 fn shares_processes(exported: &ExportedType) -> bool {
-    exported.stop_signal == SIGTERM || stops_all(exported)
+    exported.stop_signal == SIGTERM || exported.stops_all
 }
 
 /// What sends the stop signal if SIGTERM to the first process does not do. It goes on until the container ends, so that SIGTERM
 /// does not follow at once.
 fn stop_hook(exported: &ExportedType) -> Option<String> {
     let signal = signal_name(exported.stop_signal);
-    if stops_all(exported) {
+    if exported.stops_all {
         return Some(format!("kill -{signal} -1; while sleep 0.1; do :; done"));
     }
     (exported.stop_signal != SIGTERM).then(|| format!("kill -{signal} 1; while sleep 0.1; do :; done"))

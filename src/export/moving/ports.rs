@@ -9,7 +9,7 @@ const USUAL_OPTIONS: [&str; 9] =
     ["-p", "--port", "--http-port", "--server.port", "--bind", "--listen", "--addr", "--address", "--http-address"];
 
 /// Programs with such options that do not listen.
-const NO_SERVERS: [&str; 8] = ["mkdir", "cp", "ssh", "psql", "mysql", "redis-cli", "nc", "rsync"];
+pub(super) const NO_SERVERS: [&str; 8] = ["mkdir", "cp", "ssh", "psql", "mysql", "redis-cli", "nc", "rsync"];
 
 pub(super) fn find(target: MoveTarget, moved: &MovedType<'_>) -> Option<MoveFinding> {
     if moved.process_type.is_release() {
@@ -80,8 +80,8 @@ fn consequence(target: MoveTarget) -> &'static str {
     }
 }
 
-/// How to tell the server which port to use.
-fn add(moved: &MovedType<'_>, server: &str, fix: &str) -> String {
+/// How to tell the server which port or address to use.
+pub(super) fn add(moved: &MovedType<'_>, server: &str, fix: &str) -> String {
     let has_host = ["--host", "--bind", "-b ", "0.0.0.0"].iter().any(|option| moved.command.contains(option));
     let at = ["--port", "-p ", "--server.port"].iter().filter_map(|option| fix.find(option)).min();
     let fix = at.filter(|_| has_host).and_then(|at| fix.get(at..)).unwrap_or(fix);
@@ -93,7 +93,7 @@ fn add(moved: &MovedType<'_>, server: &str, fix: &str) -> String {
 }
 
 /// Whether a command uses `PORT` in any way but to set it.
-fn mentions_port(command: &str) -> bool {
+pub(super) fn mentions_port(command: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     command.match_indices("PORT").any(|(at, _)| {
         let before = command.get(..at).and_then(|before| before.chars().next_back());

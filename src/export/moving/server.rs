@@ -1,5 +1,6 @@
 //! What is known about servers that many apps run: their options for the port, and whether they read `PORT` by themselves.
 
+use super::addresses::{local_address, loopback_host};
 use super::shell_line::ShellCommand;
 
 /// A server that a command starts.
@@ -18,15 +19,19 @@ pub(super) struct KnownServer {
     /// Its options for a port or an address.
     ports: &'static [&'static str],
     /// Whether its first argument without a dash is a port or an address.
-    is_argument: bool,
+    pub(super) is_argument: bool,
     /// Whether it listens on `PORT` without an option for that. None: its configuration decides.
     reads_port: Option<bool>,
     /// What to append so that it does.
     pub(super) fix: &'static str,
+    /// Its options for an address without a port.
+    hosts: &'static [&'static str],
+    /// What to append so that it does not listen on the loopback interface alone. Empty: it does not do that by itself.
+    pub(super) public: &'static str,
 }
 
 const fn server(words: &'static [&'static [&'static str]], ports: &'static [&'static str]) -> KnownServer {
-    KnownServer { words, ports, is_argument: false, reads_port: None, fix: "" }
+    KnownServer { words, ports, is_argument: false, reads_port: None, fix: "", hosts: &[], public: "" }
 }
 
 impl KnownServer {
@@ -39,6 +44,15 @@ impl KnownServer {
         Self { reads_port: Some(false), fix, ..self }
     }
 
+    const fn with_hosts(self, hosts: &'static [&'static str]) -> Self {
+        Self { hosts, ..self }
+    }
+
+    /// It listens on the loopback interface alone. `public`: the option with which it does not.
+    const fn local(self, public: &'static str) -> Self {
+        Self { public, ..self }
+    }
+
     const fn with_argument(self) -> Self {
         Self { is_argument: true, ..self }
     }
@@ -46,26 +60,58 @@ impl KnownServer {
 
 static SERVERS: [KnownServer; 21] = [
     server(&[&["gunicorn"]], &["-b", "--bind"]).reads_port(),
-    server(&[&["uvicorn"]], &["--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
-    server(&[&["hypercorn"]], &["-b", "--bind"]).ignores_port("--bind 0.0.0.0:$PORT"),
-    server(&[&["daphne"]], &["-p", "--port"]).ignores_port("-b 0.0.0.0 -p $PORT"),
-    server(&[&["waitress-serve"]], &["--port", "--listen"]).ignores_port("--port=$PORT"),
-    server(&[&["flask"], &["run"]], &["-p", "--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
-    server(&[&["http.server"]], &[]).with_argument().ignores_port("$PORT"),
-    server(&[&["manage.py", "django-admin"], &["runserver"]], &[]).with_argument().ignores_port("0.0.0.0:$PORT"),
-    server(&[&["rails"], &["server", "s"]], &["-p", "--port"]).reads_port(),
+    server(&[&["uvicorn"]], &["--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["--host"])
+        .local("--host 0.0.0.0"),
+    server(&[&["hypercorn"]], &["-b", "--bind"])
+        .ignores_port("--bind 0.0.0.0:$PORT")
+        .local("--bind 0.0.0.0:$PORT")
+        .with_hosts(&["-b", "--bind"]),
+    server(&[&["daphne"]], &["-p", "--port"])
+        .ignores_port("-b 0.0.0.0 -p $PORT")
+        .with_hosts(&["-b", "--bind"])
+        .local("-b 0.0.0.0"),
+    server(&[&["waitress-serve"]], &["--port", "--listen"]).ignores_port("--port=$PORT").with_hosts(&["--host"]),
+    server(&[&["flask"], &["run"]], &["-p", "--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["-h", "--host"])
+        .local("--host 0.0.0.0"),
+    server(&[&["http.server"]], &[]).with_argument().with_hosts(&["-b", "--bind"]).ignores_port("$PORT"),
+    server(&[&["manage.py", "django-admin"], &["runserver"]], &[])
+        .with_argument()
+        .ignores_port("0.0.0.0:$PORT")
+        .local("0.0.0.0:$PORT"),
+    server(&[&["rails"], &["server", "s"]], &["-p", "--port"]).reads_port().with_hosts(&["-b", "--binding"]),
     server(&[&["puma"]], &["-p", "--port", "-b", "--bind"]),
-    server(&[&["unicorn", "unicorn_rails"]], &["-p", "--port", "-l", "--listen"]),
-    server(&[&["thin"], &["start"]], &["-p", "--port"]),
-    server(&[&["rackup"]], &["-p", "--port"]),
-    server(&[&["artisan"], &["serve"]], &["--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
+    server(&[&["unicorn", "unicorn_rails"]], &["-p", "--port", "-l", "--listen"]).with_hosts(&["-o", "--host"]),
+    server(&[&["thin"], &["start"]], &["-p", "--port"]).with_hosts(&["-a", "--address"]),
+    server(&[&["rackup"]], &["-p", "--port"]).with_hosts(&["-o", "--host"]),
+    server(&[&["artisan"], &["serve"]], &["--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["--host"])
+        .local("--host 0.0.0.0"),
     server(&[&["php"], &["-S"]], &["-S"]),
-    server(&[&["next"], &["start", "dev"]], &["-p", "--port"]).reads_port(),
-    server(&[&["vite"], &["preview", "dev", "serve", ""]], &["--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
-    server(&[&["ng"], &["serve"]], &["--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
-    server(&[&["hugo"], &["server", "serve"]], &["-p", "--port"]).ignores_port("--bind 0.0.0.0 --port $PORT"),
-    server(&[&["jekyll"], &["serve", "server"]], &["-P", "--port"]).ignores_port("--host 0.0.0.0 --port $PORT"),
-    server(&[&["streamlit"], &["run"]], &["--server.port"]).ignores_port("--server.port $PORT"),
+    server(&[&["next"], &["start", "dev"]], &["-p", "--port"]).reads_port().with_hosts(&["-H", "--hostname"]),
+    server(&[&["vite"], &["preview", "dev", "serve", ""]], &["--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["--host"])
+        .local("--host 0.0.0.0"),
+    server(&[&["ng"], &["serve"]], &["--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["--host"])
+        .local("--host 0.0.0.0"),
+    server(&[&["hugo"], &["server", "serve"]], &["-p", "--port"])
+        .ignores_port("--bind 0.0.0.0 --port $PORT")
+        .with_hosts(&["--bind"])
+        .local("--bind 0.0.0.0"),
+    server(&[&["jekyll"], &["serve", "server"]], &["-P", "--port"])
+        .ignores_port("--host 0.0.0.0 --port $PORT")
+        .with_hosts(&["-H", "--host"])
+        .local("--host 0.0.0.0"),
+    server(&[&["streamlit"], &["run"]], &["--server.port"])
+        .ignores_port("--server.port $PORT")
+        .with_hosts(&["--server.address"]),
 ];
 
 /// Options with which a server gets its socket in another way.
@@ -151,11 +197,38 @@ impl<'a> Server<'a> {
 
     /// Whether it surely listens on a port other than `PORT`, if nothing in its command names that.
     pub(super) fn ignores_port(&self) -> bool {
-        let has_other_socket = self.arguments.iter().any(|word| {
+        self.known.reads_port == Some(false) && !self.has_other_socket()
+    }
+
+    /// The loopback address that it gets, and the words to write instead.
+    pub(super) fn local_address(&self) -> Option<(String, String)> {
+        let argument = || self.arguments.iter().find(|word| loopback_host(word).is_some() && port_of(word).is_none());
+        local_address(self.arguments, self.known.ports)
+            .or_else(|| local_address(self.arguments, self.known.hosts))
+            .or_else(|| {
+                argument().filter(|_| self.known.is_argument).and_then(|word| {
+                    let host = loopback_host(word)?;
+                    Some((host.to_owned(), word.replacen(host, "0.0.0.0", 1)))
+                })
+            })
+    }
+
+    /// Whether it listens on the loopback interface alone, because no option names an address.
+    pub(super) fn is_local_by_default(&self) -> bool {
+        let names_host = |word: &&String| self.known.is_argument && word.contains(':');
+        let has_address = given_values(self.arguments, self.known.hosts).next().is_some()
+            // Without a value, `--host` of vite means every interface.
+            || self.arguments.iter().any(|word| self.known.hosts.contains(&word.as_str()))
+            || self.arguments.iter().any(|word| names_host(&word));
+        !self.known.public.is_empty() && !has_address && !self.has_other_socket()
+    }
+
+    /// Whether an option gives it a socket without a port.
+    fn has_other_socket(&self) -> bool {
+        self.arguments.iter().any(|word| {
             let name = word.split('=').next().unwrap_or(word);
             OTHER_SOCKETS.contains(&name) || word.contains("unix:")
-        });
-        self.known.reads_port == Some(false) && !has_other_socket
+        })
     }
 
     /// Its name.
@@ -165,26 +238,39 @@ impl<'a> Server<'a> {
     }
 }
 
+/// A value that an option gets.
+pub(super) struct GivenValue<'a> {
+    pub(super) option: &'a str,
+    /// What is between the option and the value, as it should be written.
+    pub(super) between: char,
+    pub(super) value: &'a str,
+}
+
+/// The values of these options: `--port=3000`, `-p 3000` and `-p3000`.
+pub(super) fn given_values<'a>(words: &'a [String], options: &'a [&'a str]) -> impl Iterator<Item = GivenValue<'a>> {
+    words.iter().enumerate().filter_map(move |(at, word)| {
+        let given = |option, between, value| Some(GivenValue { option, between, value });
+        if let Some((option, value)) = word.split_once('=').filter(|(name, _)| options.contains(name)) {
+            return given(option, '=', value);
+        }
+        if options.contains(&word.as_str()) {
+            return given(word, ' ', words.get(at + 1)?);
+        }
+        let short = options.iter().find(|option| option.len() == 2 && word.len() > 2 && word.starts_with(**option))?;
+        given(short, ' ', word.get(2..)?)
+    })
+}
+
 /// The port that one of these options names as a number, and the words to write instead.
 pub(super) fn fixed_port(words: &[String], options: &[&str]) -> Option<(u16, String)> {
-    words.iter().enumerate().find_map(|(at, word)| {
-        let (name, value) = match word.split_once('=') {
-            Some((name, value)) if options.contains(&name) => (name, Some((value, '='))),
-            _ => (word.as_str(), None),
-        };
-        if options.contains(&name) {
-            let (value, between) = value.or_else(|| words.get(at + 1).map(|next| (next.as_str(), ' ')))?;
-            return Some((port_of(value)?, format!("{name}{between}{}", with_port_variable(value))));
-        }
-        // `-p3000`
-        let short = options.iter().find(|option| option.len() == 2 && word.len() > 2 && word.starts_with(**option))?;
-        let value = word.get(2..)?;
-        Some((port_of(value)?, format!("{short} {}", with_port_variable(value))))
+    given_values(words, options).find_map(|given| {
+        let value = with_port_variable(given.value);
+        Some((port_of(given.value)?, format!("{}{}{value}", given.option, given.between)))
     })
 }
 
 /// The port of `3000`, `0.0.0.0:3000`, `:3000` or `tcp://0.0.0.0:3000?x=y`. None: the text has no port, or a variable.
-fn port_of(text: &str) -> Option<u16> {
+pub(super) fn port_of(text: &str) -> Option<u16> {
     split_port(text).map(|(_, port, _)| port)
 }
 

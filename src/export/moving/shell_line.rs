@@ -288,6 +288,8 @@ mod tests {
             ("A=1 b", Some("A=…")),
             ("cd x", Some("cd")),
             ("ls *.rb", Some("*")),
+            ("web `hostname`", Some("`…`")),
+            ("web \"$(hostname)\"", Some("$(hostname)")),
             ("web '$PORT'", None),
         ] {
             assert_eq!(ReadCommandLine::read(line).needs_shell.as_deref(), expected, "{line}");

@@ -67,7 +67,7 @@ fn a_web_type_that_does_not_use_its_port_breaks_on_heroku() {
         "rails s -p ${PORT:-3000}",
         "gunicorn app:app",
         "npm start",
-        "UVICORN_PORT=$PORT uvicorn app:app",
+        "UVICORN_HOST=0.0.0.0 UVICORN_PORT=$PORT uvicorn app:app",
         "mkdir -p 755 && ./server",
         "./server --export PORT",
         "node -e 'listen(process.env.PORT)'",
@@ -78,6 +78,53 @@ fn a_web_type_that_does_not_use_its_port_breaks_on_heroku() {
             "{command}"
         );
     }
+}
+
+#[test]
+fn a_web_type_on_the_loopback_interface_cannot_be_reached() {
+    for (command, severity, fact, hint) in [
+        ("gunicorn a -b 127.0.0.1:$PORT", "error", "`web` listens on `127.0.0.1`", "write `-b 0.0.0.0:$PORT`"),
+        ("rails s -b localhost -p $PORT", "error", "`web` listens on `localhost`", "write `-b 0.0.0.0`"),
+        ("puma -b 'tcp://[::1]:$PORT'", "error", "`web` listens on `[::1]`", "write `-b tcp://0.0.0.0:$PORT`"),
+        ("uvicorn a --host=127.0.0.1 --port $PORT", "error", "`web` listens on `127.0.0.1`", "write `--host=0.0.0.0`"),
+        ("manage.py runserver localhost:$PORT", "error", "`web` listens on `localhost`", "write `0.0.0.0:$PORT`"),
+        ("npm start -- -H localhost -p $PORT", "note", "`web` seems to listen on `localhost`", "write `-H 0.0.0.0`"),
+        ("HOST=127.0.0.1 npm start", "note", "`web` seems to listen on `127.0.0.1`", "write `HOST=0.0.0.0`"),
+        (
+            "flask run -p $PORT",
+            "note",
+            "`flask run` listens on `127.0.0.1` by default",
+            "write `web: flask run -p $PORT --host 0.0.0.0`",
+        ),
+        (
+            "manage.py runserver $PORT",
+            "note",
+            "`manage.py runserver` listens on `127.0.0.1` by default",
+            "write `0.0.0.0:$PORT`",
+        ),
+    ] {
+        let of = |target| found(target, &format!("web: {command}\nworker: {command}\n"), &[]);
+        let expected =
+            |place| format!("{severity} web: {fact}, where nothing outside its {place} can reach it ({hint})");
+        assert_eq!(of(MoveTarget::Heroku)[0], expected("dyno"), "{command}");
+        let of_kubernetes = of(MoveTarget::Kubernetes);
+        let addresses: Vec<&String> = of_kubernetes.iter().filter(|one| one.contains("can reach it")).collect();
+        assert_eq!(addresses, [&expected("container")], "only `web`: {command}");
+        assert_eq!(of(MoveTarget::Systemd), [""; 0], "{command}");
+    }
+    for command in [
+        "uvicorn a --host 0.0.0.0 --port $PORT",
+        "vite --host --port $PORT",
+        "FLASK_RUN_HOST=:: flask run -p $PORT",
+        "gunicorn a -b :$PORT",
+        "rails s -p $PORT",
+        "psql --host localhost && ./server $PORT",
+        "DATABASE_HOST=localhost ./server --redis-host=localhost",
+    ] {
+        assert_eq!(found(MoveTarget::Heroku, &format!("web: {command}\n"), &[]), [""; 0], "{command}");
+    }
+    // What is written instead of a fixed port has no loopback address either.
+    assert_eq!(found(MoveTarget::Heroku, "web: gunicorn a -b 127.0.0.1:80\n", &[]).len(), 1);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::super::ExportFailure;
 use super::NAME;
 
-/// Why a value is refused.
+/// Why a path or a value is refused.
 const NOT_UTF8: &str = "it is not UTF-8";
+const NOT_UTF8_VALUE: &str = "its value is not UTF-8";
 
 /// A word of `ExecStart=`, in double quotes.
 pub(super) fn word(bytes: &[u8]) -> String {
@@ -58,11 +59,12 @@ pub(super) fn path(path: &std::path::Path) -> Result<String, ExportFailure> {
 
 /// A line of an `EnvironmentFile=`: in double quotes a backslash is special before `"`, `\`, `$` and a backtick.
 pub(super) fn env_line(key: &str, value: &[u8]) -> Result<String, ExportFailure> {
-    let refuse = |reason| ExportFailure::Variable { format: NAME, key: key.to_owned(), reason };
     if key.contains(['.', '-']) || key.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(refuse("its name may only have A-Z a-z 0-9 _, and may not begin with a digit"));
+        let reason = "its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
+        return Err(ExportFailure::VariableName { format: NAME, key: key.to_owned(), reason });
     }
-    let value = std::str::from_utf8(value).map_err(|_| refuse("its value is not UTF-8"))?;
+    let refuse = |_| ExportFailure::Variable { format: NAME, key: key.to_owned(), reason: NOT_UTF8_VALUE };
+    let value = std::str::from_utf8(value).map_err(refuse)?;
     let mut text = format!("{key}=\"");
     for c in value.chars() {
         if matches!(c, '"' | '\\' | '$' | '`') {
@@ -92,6 +94,9 @@ mod tests {
         assert_eq!(refused("K", b"\xff"), "systemd cannot have the config var `K`: its value is not UTF-8");
         let name = "its name may only have A-Z a-z 0-9 _, and may not begin with a digit";
         assert_eq!(refused("a.b", b""), format!("systemd cannot have the config var `a.b`: {name}"));
-        assert!(path(std::path::Path::new("/a\n")).is_err());
+        for refused in ["/a\nUser=b", "/a ", "/a\\"] {
+            assert!(path(std::path::Path::new(refused)).is_err(), "{refused}");
+        }
+        assert_eq!(path(std::path::Path::new("/a b/100%")).unwrap(), "/a b/100%%");
     }
 }

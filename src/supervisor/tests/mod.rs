@@ -23,7 +23,7 @@ mod time;
 mod walk;
 
 use core::net::{IpAddr, Ipv4Addr};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ use crate::model::{
     DynoName, DynoSpec, Environment, ExitStatus, Focus, Io, Launch, ProcessType, Readiness, RunReport, Shell,
     SpawnFailure,
 };
-use crate::release::{Listeners, OneOff, Release, RunSettings};
+use crate::release::{HttpChecks, Listeners, OneOff, Release, RunSettings};
 
 /// The address of a server, for tests in which it does not matter.
 pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -123,8 +123,7 @@ fn blueprint_of(release: Release, step: u16, change: impl FnOnce(&mut RunSetting
         ports: Ports::new(5_000, step, &release.procfile.formation_types()),
         expected: Vec::new(),
         ready: Vec::new(),
-        http: None,
-        http_of_types: BTreeMap::new(),
+        http: HttpChecks::default(),
         shell: Shell::Sh,
         directory: PathBuf::from("/app"),
         session: String::new(),

@@ -5,6 +5,7 @@ use std::fmt;
 use super::new_release::NewOrder;
 use super::*;
 use crate::model::HttpCheck;
+use crate::release::HttpChecks;
 
 /// The distance from the first port of a type to that of the next. So small that a dyno can get the port of a dyno of
 /// another type that is still being stopped.
@@ -32,7 +33,9 @@ impl Scenario {
         let blueprint = blueprint_with(&TYPES.map(process_type), STEP, |settings| {
             settings.ready.clone_from(&ready);
             settings.expected.clone_from(&ready);
-            settings.http = random.one_in(2).then(|| Arc::new(HttpCheck::new("/up", None).unwrap()));
+            if random.one_in(2) {
+                settings.http = HttpChecks::EveryType(Arc::new(HttpCheck::new("/up", None).unwrap()));
+            }
         });
         let spec = |dyno: DynoName| Arc::new(blueprint.spec(&dyno).unwrap());
         let release = random.one_in(3).then(|| spec(dyno("release.1")));
