@@ -171,7 +171,7 @@ fn s16_6_max_forwards_counts_for_options_and_trace_only() {
     let passed = |method: &str, values: &[&str]| {
         let headers: Vec<(&str, &str)> = values.iter().map(|value| ("Max-Forwards", *value)).collect();
         let mut head = request(method, "/", &headers);
-        let prepared = rules(false).prepare(&mut head, client(), NOW, ID)?;
+        let prepared = rules(false).prepare(&mut head, &client(), NOW, ID)?;
         let left = head.headers.get_all("max-forwards").iter().map(|value| value.to_str().unwrap().to_owned());
         Ok((prepared.ends_here, left.collect::<Vec<_>>().join("|")))
     };
