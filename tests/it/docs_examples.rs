@@ -71,7 +71,7 @@ const AFTER_ROUTER: &[&str] = &["5100 web.1", "5200 worker.1", "5300 css.1", "54
 const ALL: &[&str] = &["5000 web.1", "5100 worker.1", "5200 css.1", "5300 setup.1"];
 
 /// What other commands print. The output of `help`, `man` and the like is compared in `comfort`.
-const PRINTS: [(&str, &str); 9] = [
+const PRINTS: [(&str, &str); 8] = [
     // No client sends a request.
     ("dyno mcp", ""),
     ("dyno run ls", "Procfile\nbin\nnever\nstarted\nsub\n"),
@@ -84,11 +84,10 @@ const PRINTS: [(&str, &str); 9] = [
     ("dyno check", "valid procfile detected (release, web, worker, css, setup)\n"),
     ("dyno config", "DATABASE_URL=postgres://localhost/shop\n"),
     ("dyno config --explain DATABASE_URL", "DATABASE_URL comes from .env:1\n"),
-    ("dyno version", concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n")),
 ];
 
 /// Commands that print something and end with 0. Other tests compare the text.
-const ANSWERS: [&str; 16] = [
+const ANSWERS: [&str; 17] = [
     "dyno --help",
     "dyno start --help",
     "dyno completions --help",
@@ -104,6 +103,7 @@ const ANSWERS: [&str; 16] = [
     "dyno help signals",
     "dyno help statuses",
     "dyno check --json",
+    "dyno version",
     "dyno config --explain PORT",
 ];
 

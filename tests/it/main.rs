@@ -30,6 +30,7 @@ mod attached_run;
 mod attached_run_hard;
 mod bad_input;
 mod bad_input_hard;
+mod binary;
 #[cfg(feature = "browser")]
 mod browser;
 mod check_config;
@@ -184,6 +185,7 @@ mod tcp_client;
 mod terminal;
 mod texts;
 mod usage;
+mod version;
 mod wait;
 mod watch;
 mod watch_places;
