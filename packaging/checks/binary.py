@@ -152,4 +152,5 @@ def refuses_what_it_cannot_pack(packages):
         assert not out.exists()
 
 
-CHECKS = [needs_no_library, runs_on_debian_11, same_binary_everywhere, packs_the_same_twice, refuses_what_it_cannot_pack]
+CHECKS = [needs_no_library, same_binary_everywhere, packs_the_same_twice, refuses_what_it_cannot_pack]
+SLOW = [runs_on_debian_11]

@@ -30,8 +30,8 @@ class Skipped(Exception):
 class Packages:
     """The directory that `packaging/pack` has written."""
 
-    def __init__(self, place, binaries):
-        self.place, self.binaries = place, binaries
+    def __init__(self, place, binaries, is_fast):
+        self.place, self.binaries, self.is_fast = place, binaries, is_fast
 
     def one(self, pattern):
         found = sorted(self.place.glob(pattern))
