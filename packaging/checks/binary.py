@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from .harness import CPU, PYTHON, ROOT, TOOLS, VERSION, Skipped, Start, needs, needs_network, run, temporary
+from .harness import CPU, ROOT, TOOLS, VERSION, Skipped, needs, needs_network, run, temporary
 
 
 def needs_no_library(packages):

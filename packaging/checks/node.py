@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from .harness import (
-    NODE_CPU, VERSION, Start, environment, files_below, is_dyno_itself, needs, node_tool, passes_words, run, temporary,
+    NODE_CPU, VERSION, Skipped, Start, environment, files_below, is_dyno_itself, links_as_foreman, needs, node_tool, passes_words, run, temporary,
     version_line,
 )  # fmt: skip
 from .next_version import NEXT, next_packages
@@ -67,8 +67,7 @@ def npm_installs_it(packages):
         assert (prefix / "share/man/man1/dyno.1").exists()
         is_dyno_itself([prefix / "bin/dyno"], place, env)
         launcher_is_fast(prefix)
-        native = prefix / f"lib/node_modules/dynorun/node_modules/{PLATFORM}/bin/dyno"
-        assert native.exists(), "docs/packages.md names this path"
+        links_as_foreman("npm root", place, env | {"npm_config_prefix": str(prefix)}, prefix / "bin")
         run(*install, f"dynorun@{NEXT}", env=env)
         run("npm", "uninstall", "-g", "--prefix", prefix, *QUIET, "dynorun", env=env)
         left = {path for path in files_below(prefix) if not path.endswith(".package-lock.json")}
@@ -197,6 +196,8 @@ def pnpm_installs_it(packages):
 
 def yarn_installs_it(packages):
     """7. Under Yarn, with Plug'n'Play and with node_modules. Yarn itself waits between the caller and `dyno`."""
+    if len(packages.binaries) < 2:
+        raise Skipped("Yarn asks the registry for the packages of all CPUs")
     yarn = node_tool("yarn", "@yarnpkg/cli-dist@4.9.1")
     for linker in ["pnp", "node-modules"]:
         with temporary() as name, Registry(packages.place) as registry:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from .harness import (
-    CPU, ROOT, TOOLS, VERSION, Skipped, Start, environment, files_below, is_dyno_itself, needs, python_tool, run,
+    TOOLS, VERSION, Skipped, environment, files_below, is_dyno_itself, links_as_foreman, needs_network, python_tool, run,
     temporary, version_line,
 )  # fmt: skip
 from .next_version import next_packages
@@ -21,20 +21,18 @@ def venv(place):
 
 def wheel_is_right_by_its_checkers(packages):
     """4. twine and auditwheel find nothing wrong."""
-    twine, env = python_tool("twine", "twine", "auditwheel")
+    twine, env = python_tool("twine")
     assert "PASSED" in run(*twine, "check", "--strict", packages.wheel(), env=env)
     if "manylinux" not in packages.wheel().name:
         raise Skipped("auditwheel: the binary needs the C library of this machine")
-    shown = run(PYTHON_AUDITWHEEL, "show", packages.wheel(), env=env)
+    auditwheel, env = python_tool("auditwheel")
+    shown = run(*auditwheel, "show", packages.wheel(), env=env)
     assert "manylinux_2_17" in shown or "manylinux2014" in shown, shown
     assert "requires no external shared libraries" in " ".join(shown.split()), shown
 
 
-PYTHON_AUDITWHEEL = TOOLS / "check-python" / "bin" / "auditwheel"
-
-
 def pip_installs_it(packages):
-    """4, 10. In a new venv with a blank in its path: version, man page, `dyno` itself; an upgrade and a removal leave nothing."""
+    """4, 10. In a venv with a blank in its path: man page, `dyno` itself; an upgrade and a removal leave nothing."""
     with temporary() as name:
         place = Path(name)
         pip, bin_place = venv(place / "a venv"), place / "a venv" / "bin"
@@ -51,6 +49,7 @@ def pip_installs_it(packages):
             assert found.endswith("a venv/share/man/man1/dyno.1"), found
         for command in ["dyno", "dynorun"]:
             is_dyno_itself([bin_place / command], place)
+        links_as_foreman("command -v dyno", place, environment(place), bin_place)
         run(*pip, "install", *OFFLINE, next_packages(packages, "wheel").wheel())
         run(*pip, "uninstall", "--yes", "--quiet", "--disable-pip-version-check", "dynorun")
         left = files_below(place / "a venv") - before
@@ -59,7 +58,7 @@ def pip_installs_it(packages):
 
 def uvx_runs_it(packages):
     """5. `uvx dynorun` and `uvx --from FILE dyno`; `uv tool install`."""
-    uv, env = python_tool("uv", "uv")
+    uv, env = python_tool("uv")
     with temporary() as name:
         place = Path(name)
         env = environment(place) | {"PYTHONPATH": env["PYTHONPATH"], "UV_OFFLINE": "1", "UV_PYTHON": sys.executable}
@@ -74,7 +73,9 @@ def uvx_runs_it(packages):
 
 def pipx_runs_it(packages):
     """5. `pipx run --spec FILE dyno`; `pipx install` also links the man page."""
-    pipx, env = python_tool("pipx", "pipx")
+    pipx, env = python_tool("pipx")
+    # Its own environment gets a newer pip.
+    needs_network()
     with temporary() as name:
         place = Path(name)
         # pipx warns about a blank in the path of its own directory.
@@ -82,7 +83,7 @@ def pipx_runs_it(packages):
         shutil.rmtree(home, ignore_errors=True)
         env = environment(place) | {
             "PYTHONPATH": env["PYTHONPATH"], "PIPX_HOME": str(home), "PIPX_BIN_DIR": str(home / "bin"),
-            "PIPX_MAN_DIR": str(home / "man"), "PIP_NO_INDEX": "1", "PIPX_DEFAULT_PYTHON": sys.executable,
+            "PIPX_MAN_DIR": str(home / "man"), "PIPX_DEFAULT_PYTHON": sys.executable,
         }  # fmt: skip
         printed = run(*pipx, "run", "--spec", packages.wheel(), "dyno", "--version", env=env)
         assert printed.endswith(f"dyno {VERSION}\n"), printed

@@ -2,10 +2,9 @@
 
 import gzip
 import re
-import shutil
 from pathlib import Path
 
-from .harness import CPU, VERSION, Skipped, environment, files_below, is_dyno_itself, needs, run, temporary, version_line
+from .harness import VERSION, Skipped, files_below, is_dyno_itself, needs, run, temporary, version_line
 from .next_version import NEXT, next_packages
 
 HELD = {"usr/bin/dyno", "usr/share/man/man1/dyno.1.gz", "usr/share/man/man1/dyno-start.1.gz",
