@@ -19,7 +19,7 @@ use crate::smoke;
 pub(crate) const README: &str = include_str!("../../README.md");
 
 /// Every page that users read.
-pub(crate) const PAGES: [(&str, &str); 16] = [
+pub(crate) const PAGES: [(&str, &str); 17] = [
     ("README.md", README),
     ("procfile", include_str!("../../docs/procfile.md")),
     ("environment", include_str!("../../docs/environment.md")),
@@ -34,6 +34,7 @@ pub(crate) const PAGES: [(&str, &str); 16] = [
     ("output", include_str!("../../docs/output.md")),
     ("export", include_str!("../../docs/export.md")),
     ("agents", include_str!("../../docs/agents.md")),
+    ("packages", include_str!("../../docs/packages.md")),
     ("promises", include_str!("../../docs/promises.md")),
     ("semantics", include_str!("../../docs/semantics.md")),
 ];
@@ -87,7 +88,7 @@ const PRINTS: [(&str, &str); 8] = [
 ];
 
 /// Commands that print something and end with 0. Other tests compare the text.
-const ANSWERS: [&str; 17] = [
+const ANSWERS: [&str; 18] = [
     "dyno --help",
     "dyno start --help",
     "dyno completions --help",
@@ -104,6 +105,7 @@ const ANSWERS: [&str; 17] = [
     "dyno help statuses",
     "dyno check --json",
     "dyno version",
+    "dyno --version",
     "dyno config --explain PORT",
 ];
 

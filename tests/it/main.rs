@@ -89,6 +89,7 @@ mod output;
 mod output_ends;
 mod output_flow;
 mod output_streams;
+mod packages;
 mod pid_reuse;
 mod places;
 mod ports;
