@@ -129,10 +129,12 @@ def packs_the_same_twice(packages):
     """12. Packing again gives the same bytes."""
     with temporary() as place:
         again = [word for path in packages.binaries for word in ("--binary", path)]
-        fast = ["--fast"] if packages.is_fast else []
-        run(sys.executable, ROOT / "packaging" / "pack", *fast, *again, "--out", Path(place) / "again")
-        first, second = packages.place / "SHA256SUMS", Path(place) / "again" / "SHA256SUMS"
-        assert first.read_text() == second.read_text(), run("diff", first, second, status=1)
+        # nfpm makes all kinds for distributions in the same way, and takes its time.
+        fast = ["--fast", "wheel", "npm", "gem", "deb", "tar"] if packages.is_fast else []
+        run(sys.executable, ROOT / "packaging" / "pack", *again, "--out", Path(place) / "again", *fast)
+        first, second = ((at / "SHA256SUMS").read_text().splitlines() for at in [packages.place, Path(place) / "again"])
+        assert second and set(second) <= set(first), f"{first}\nare now\n{second}"
+        assert packages.is_fast or first == second
 
 
 def refuses_what_it_cannot_pack(packages):

