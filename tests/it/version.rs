@@ -9,7 +9,7 @@ const OWN: &str = concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n");
 /// Removes the line that says what the binary was built for. A binary of a package was built from a commit.
 #[track_caller]
 pub(crate) fn without_build(text: &str) -> String {
-    let (before, rest) = text.split_once("built for ").unwrap_or_else(|| panic!("{text}"));
+    let (before, rest) = text.split_once("built for ").expect(text);
     let (line, after) = rest.split_once('\n').unwrap();
     let (target, libc) = line.split_once(" (").unwrap();
     assert!(target.starts_with(std::env::consts::ARCH) && target.contains("-linux-"), "{line}");
