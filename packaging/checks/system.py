@@ -4,7 +4,7 @@ import gzip
 import re
 from pathlib import Path
 
-from .harness import VERSION, Skipped, files_below, is_dyno_itself, needs, run, temporary, version_line
+from .harness import VERSION, Skipped, environment, files_below, is_dyno_itself, needs, run, temporary, until, version_line
 from .next_version import NEXT, next_packages
 
 HELD = {"usr/bin/dyno", "usr/share/man/man1/dyno.1.gz", "usr/share/man/man1/dyno-start.1.gz",
@@ -66,5 +66,27 @@ def other_packages_have_the_same_files(packages):
             assert not {name for name in names if "foreman" in name or "honcho" in name}
 
 
-CHECKS = [dpkg_installs_it, other_packages_have_the_same_files]
+def zsh_completes_at_the_first_tab(packages):
+    """An interactive zsh that finds the completions of the package completes `dyno resta` at the first Tab."""
+    needs("dpkg-deb", "zsh", "tmux")
+    with temporary() as name:
+        place = Path(name)
+        run("dpkg-deb", "-x", packages.deb(), place / "root")
+        env = environment(place, PATH=f"{place}/root/usr/bin:/usr/bin:/bin", ZDOTDIR=str(place / "home"), TERM="screen")
+        (place / "home/.zshrc").write_text(
+            f"fpath=('{place}/root/usr/share/zsh/vendor-completions' $fpath)\n"
+            f"PS1='ready '\nautoload -U compinit\ncompinit -u -d '{place}/dump'\n"
+        )
+        tmux = ["tmux", "-f", "/dev/null", "-S", place / "socket"]
+        run(*tmux, "new-session", "-d", "-x", "80", "-y", "24", "zsh", env=env)
+        try:
+            shown = lambda: run(*tmux, "capture-pane", "-p")  # noqa: E731
+            until("zsh shows its prompt", lambda: "ready" in shown())
+            run(*tmux, "send-keys", "dyno resta", "Tab")
+            until("Tab completes the word", lambda: "ready dyno restart" in shown())
+        finally:
+            run(*tmux, "kill-server")
+
+
+CHECKS = [dpkg_installs_it, zsh_completes_at_the_first_tab, other_packages_have_the_same_files]
 SLOW = [lintian_finds_nothing]

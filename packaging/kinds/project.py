@@ -15,6 +15,9 @@ PACKAGING = ROOT / "packaging"
 # The number that an ELF file has for its CPU, and the name of the CPU in the target of Rust.
 CPUS = {62: "x86_64", 183: "aarch64"}
 
+# zsh reads the file as the body of a function at the first Tab, and expects completions from it.
+ZSH_FIRST_TAB = b'[[ $funcstack[1] != _dyno ]] || _clap_dynamic_completer_dyno "$@"\n'
+
 
 class PackError(Exception):
     """A fact, a hint with what to type, and the exit status: 69 if something is missing."""
@@ -95,7 +98,7 @@ class Project:
             texts[f"man/man1/dyno-{name}.1"] = self.run_dyno("man", name)
         texts["bash-completion/completions/dyno"] = self.run_dyno("completions", "bash")
         texts["fish/vendor_completions.d/dyno.fish"] = self.run_dyno("completions", "fish")
-        texts["zsh/site-functions/_dyno"] = self.run_dyno("completions", "zsh")
+        texts["zsh/site-functions/_dyno"] = self.run_dyno("completions", "zsh") + ZSH_FIRST_TAB
         return texts
 
     def pages(self):
