@@ -264,7 +264,7 @@ pub enum CliCommand {
     /// Same as `run`, for users of `heroku local:run`
     #[command(name = "local:run", hide = true)]
     LocalRun(RunArgs),
-    /// Print the version
+    /// Print the version, and what it was built for
     #[command(alias = "local:version", hide = true)]
     Version,
     /// `help TOPIC`: a page of text. Plain `help` lists the commands

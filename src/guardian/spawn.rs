@@ -17,6 +17,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::resource::Resource;
 use nix::unistd::{Pid, pipe2};
 
 use super::limits::Limits;
@@ -176,8 +177,8 @@ impl Spawner {
             controlling: request.controlling,
             parent: nix::unistd::getpid().as_raw(),
             limits: [
-                (limit_number(libc::RLIMIT_NOFILE), self.limits.open_files.into()),
-                (limit_number(libc::RLIMIT_CORE), self.limits.core.into()),
+                (Resource::RLIMIT_NOFILE as c_int, self.limits.open_files.into()),
+                (Resource::RLIMIT_CORE as c_int, self.limits.core.into()),
             ],
             failure: failure.as_raw_fd(),
         };
@@ -221,11 +222,6 @@ fn split(number: u64) -> (u32, c_int) {
 
 fn null_ended(texts: &[Vec<u8>]) -> Vec<*const c_char> {
     texts.iter().map(|text| text.as_ptr().cast()).chain([std::ptr::null()]).collect()
-}
-
-#[expect(clippy::cast_possible_wrap, reason = "resource numbers are below 20")]
-fn limit_number(resource: libc::__rlimit_resource_t) -> c_int {
-    resource as c_int
 }
 
 /// The child, from its first instruction.

@@ -14,8 +14,11 @@ use nix::unistd::write;
 
 use super::sys::other_side;
 
+/// How many characters the kernel has. C libraries have room for more, which not each of them fills.
+const CHARACTERS: usize = 19;
+
 /// Size of [`TerminalModes`] in a frame, in bytes.
-const BYTES: usize = 3 * 4 + libc::NCCS;
+const BYTES: usize = 3 * 4 + CHARACTERS;
 
 /// How a terminal handles keys and output. Speed and character size are not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub struct TerminalModes {
     input: u32,
     output: u32,
     local: u32,
-    characters: [u8; libc::NCCS],
+    characters: [u8; CHARACTERS],
 }
 
 impl TerminalModes {
@@ -33,11 +36,13 @@ impl TerminalModes {
     /// ENOTTY: it is not a terminal. EIO: the terminal is gone.
     pub fn of(fd: impl AsFd) -> Result<Self, Errno> {
         let modes = tcgetattr(fd)?;
+        let mut characters = [0; CHARACTERS];
+        characters.iter_mut().zip(modes.control_chars).for_each(|(to, from)| *to = from);
         Ok(Self {
             input: modes.input_flags.bits(),
             output: modes.output_flags.bits(),
             local: modes.local_flags.bits(),
-            characters: modes.control_chars,
+            characters,
         })
     }
 
@@ -50,7 +55,7 @@ impl TerminalModes {
         modes.input_flags = InputFlags::from_bits_retain(self.input);
         modes.output_flags = OutputFlags::from_bits_retain(self.output);
         modes.local_flags = LocalFlags::from_bits_retain(self.local);
-        modes.control_chars = self.characters;
+        modes.control_chars.iter_mut().zip(self.characters).for_each(|(to, from)| *to = from);
         tcsetattr(fd, SetArg::TCSANOW, &modes)
     }
 

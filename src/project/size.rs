@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::findings::{Finding, Findings};
 use crate::app::{EnvironmentTooBig, Layers, MAX_VARIABLE_BYTES, Origin, ProcfileEntry, Severity, line_for_shell};
 use crate::error::{Error, Status};
 use crate::model::{DynoName, Environment, Shell};
 use crate::release::Blueprint;
+
+/// What Linux accepts however small the stack is.
+const LEAST_OF_LINUX_BYTES: usize = 128 * 1024;
 
 /// Linux accepts at most three quarters of its default stack size (8 MiB), even if the user's limit is larger.
 const MOST_OF_LINUX_BYTES: usize = 6 * 1024 * 1024;
@@ -59,11 +62,16 @@ pub(super) fn find(file: &str, blueprint: &Blueprint, shell: Shell, dynos: &[Dyn
 }
 
 fn fits(environment: &Environment, line: &[u8]) -> Result<(), EnvironmentTooBig> {
-    let limit = sysconf(SysconfVar::ARG_MAX).ok().flatten().and_then(|limit| usize::try_from(limit).ok());
-    let limit = limit.unwrap_or(MOST_OF_LINUX_BYTES).min(MOST_OF_LINUX_BYTES);
+    let limit = system_limit();
     // Without the line first, so that the message usually has the system's own limit.
     environment.check_size(limit)?;
     environment.check_size(limit.saturating_sub(line.len() + OTHER_ARGUMENTS_BYTES))
+}
+
+/// A quarter of the stack. `sysconf` is not asked, because musl answers with the limit of old kernels.
+fn system_limit() -> usize {
+    let stack = getrlimit(Resource::RLIMIT_STACK).ok().and_then(|(stack, _)| usize::try_from(stack).ok());
+    stack.map_or(MOST_OF_LINUX_BYTES, |bytes| (bytes / 4).clamp(LEAST_OF_LINUX_BYTES, MOST_OF_LINUX_BYTES))
 }
 
 /// A line is one argument of the shell, and the limit of an argument is that of a variable.

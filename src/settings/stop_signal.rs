@@ -1,10 +1,16 @@
 //! The signals that `--stop-signal` names (S6.6).
 
+use std::ops::RangeInclusive;
+
 use nix::sys::signal::Signal;
 
 use crate::app::{did_you_mean, nearest};
 use crate::error::Error;
 use crate::model::ProcessType;
+
+/// The real-time signals, as programs with glibc number them. musl keeps one more for itself, but the library of the dynos
+/// decides, and most have glibc.
+const REAL_TIME: RangeInclusive<i32> = 34..=64;
 
 /// The error for a `--stop-signal` without `=`.
 pub(super) fn no_signal(item: &str, types: &[ProcessType]) -> Error {
@@ -21,14 +27,13 @@ pub(super) fn no_signal(item: &str, types: &[ProcessType]) -> Error {
 pub(super) fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
     let upper = text.to_ascii_uppercase();
     let full = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
-    let by_number = || text.parse().ok().filter(|number| (1..=31).contains(number) || real_time.contains(number));
+    let by_number = || text.parse().ok().filter(|number| (1..=31).contains(number) || REAL_TIME.contains(number));
     let by_offset = || {
         let offset = match full.strip_prefix("SIGRTMIN")? {
             "" => 0,
             offset => offset.strip_prefix('+')?.parse::<u8>().ok()?,
         };
-        Some(libc::SIGRTMIN() + i32::from(offset)).filter(|number| real_time.contains(number))
+        Some(REAL_TIME.start() + i32::from(offset)).filter(|number| REAL_TIME.contains(number))
     };
     let by_name = || full.parse::<Signal>().ok().map(|signal| signal as i32);
     match by_name().or_else(by_number).or_else(by_offset) {

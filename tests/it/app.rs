@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::{env, fs};
 
+use crate::binary;
 use crate::harness::{Capture, Ended, Finished, Running, happens, note, until};
 use crate::process_table;
 use crate::terminal::Terminal;
@@ -119,7 +120,7 @@ impl App {
             (process_table::MARK, mark.clone().into()),
         ];
         Call {
-            program: env!("CARGO_BIN_EXE_dyno").into(),
+            program: binary::dyno().into(),
             wrapper: Vec::new(),
             args: args.iter().map(OsString::from).collect(),
             env: env.map(|(key, value)| (key.to_owned(), value)).into(),
@@ -135,7 +136,7 @@ impl App {
     pub(crate) fn called<const N: usize>(&self, name: &str, args: [&str; N]) -> Call {
         let path = self.top().join(name);
         if !path.exists() {
-            symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
+            symlink(binary::dyno(), &path).unwrap();
         }
         self.dyno(args).program(&path)
     }

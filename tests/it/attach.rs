@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::binary;
 use crate::detached::{in_background, stop};
 use crate::harness::{App, Call, Ended, Running, error};
 
@@ -208,7 +209,7 @@ fn s10_5_lines_begin_at_the_left_unless_the_dyno_says_otherwise() {
 #[test]
 fn s10_5_a_dyno_cannot_be_attached_to_itself() {
     let app = App::new("app: ./app\n").script("app", "\"$DYNO_BIN\" attach app\necho \"status $?\"\nexec sleep 1000\n");
-    let call = app.dyno(["start", "--detach"]).env("DYNO_BIN", env!("CARGO_BIN_EXE_dyno"));
+    let call = app.dyno(["start", "--detach"]).env("DYNO_BIN", binary::dyno());
     let mut start = call.spawn();
     start.returned().expect_end(Ended::Code(0));
 

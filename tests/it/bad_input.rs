@@ -170,6 +170,22 @@ fn s2_9_more_variables_than_linux_accepts_are_refused_by_run_and_start() {
 }
 
 #[test]
+fn s2_9_the_limit_of_the_environment_follows_that_of_the_stack() {
+    let keys: Vec<String> = (0..20_000).map(|n| format!("K{n:06}=v")).collect();
+    let app = App::new("job: touch started\n").file(".env", keys.join("\n"));
+
+    // A quarter of the stack; never less than 128 KiB, so that a smaller stack changes nothing.
+    for (kibibytes, limit) in [(1024, 262_144), (512, 131_072), (256, 131_072)] {
+        let finished = app.dyno(["run", "touch", "started"]).after(&format!("ulimit -S -s {kibibytes}")).run();
+
+        finished.expect_end(Ended::Code(78));
+        let fact = format!("over the system limit of {limit} bytes; 20000 of them are in .env\n");
+        assert!(finished.stderr().contains(&fact), "{}", finished.stderr());
+        assert!(!app.has("started"));
+    }
+}
+
+#[test]
 fn a_dyno_that_cannot_enter_its_directory_says_so() {
     let app = App::new("release: rmdir \"$PWD\"\njob: touch started\nother: touch started\n");
     fs::create_dir(app.path("root")).unwrap();

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::app::OTHER_USER;
+use crate::binary;
 use crate::harness::{App, Ended, without_sizes};
 
 fn app() -> App {
@@ -14,7 +15,7 @@ fn app() -> App {
 #[test]
 fn a_binary_file_is_reported_in_one_message() {
     let app = app();
-    fs::copy(env!("CARGO_BIN_EXE_dyno"), app.path("program")).unwrap();
+    fs::copy(binary::dyno(), app.path("program")).unwrap();
     // At most 1 MiB of it: a file over the size limit is refused before its bytes are looked at.
     let file = fs::OpenOptions::new().write(true).open(app.path("program")).unwrap();
     file.set_len(file.metadata().unwrap().len().min(1 << 20)).unwrap();

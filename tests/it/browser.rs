@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::app::{Call, free_base};
+use crate::binary;
 use crate::front_door::OpenDoor;
 use crate::harness::{App, Ended, Running};
 
@@ -48,7 +49,7 @@ fn driven(app: &App, directory: &Path, driver: &str, variables: &[(&str, &str)])
     let mut command = Command::new("node");
     command.arg(data(driver)).current_dir(directory).stdin(Stdio::null()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", app.top().join("home"));
-    command.env("XDG_RUNTIME_DIR", app.top().join("run")).env("DYNO", env!("CARGO_BIN_EXE_dyno"));
+    command.env("XDG_RUNTIME_DIR", app.top().join("run")).env("DYNO", binary::dyno());
     command.env("BROWSER", std::env::var_os("BROWSER").expect("`bash .ci/long` sets BROWSER"));
     command.env("BROWSER_PACKAGES", packages()).envs(variables.iter().copied());
     let output = command.output().unwrap();

@@ -1,5 +1,6 @@
 //! Help, manual pages, suggestions and colours (S7.2, S13.3).
 
+use crate::binary;
 use crate::harness::{App, Ended};
 use crate::texts;
 
@@ -63,15 +64,6 @@ fn s13_3_the_help_of_every_command_ends_with_examples() {
 }
 
 #[test]
-fn the_version_is_an_option_and_a_command() {
-    let app = App::empty();
-
-    for word in ["-V", "--version", "version"] {
-        assert_eq!(printed(&app, &[word]), concat!("dyno ", env!("CARGO_PKG_VERSION"), "\n"));
-    }
-}
-
-#[test]
 fn dyno_alone_prints_help_but_options_without_a_command_are_an_error() {
     let app = App::empty();
 
@@ -124,7 +116,7 @@ fn s13_2_foreman_and_honcho_list_their_own_options() {
     let page = |name: &str, words: &[&str]| {
         let path = app.top().join(name);
         if !path.exists() {
-            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
+            std::os::unix::fs::symlink(binary::dyno(), &path).unwrap();
         }
         let finished = app.dyno([]).program(&path).args(words).env("COLUMNS", "80").run();
         finished.expect_end(Ended::Code(0));

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 
 use nix::sys::signal::Signal;
 
+use crate::binary;
 use crate::harness::{App, Call, Ended, until};
 use crate::texts;
 
@@ -381,7 +382,7 @@ fn s13_2_foreman_and_honcho_have_no_completions() {
 
     for (name, status) in [("foreman", 1), ("honcho", 2)] {
         let path = app.top().join(name);
-        symlink(env!("CARGO_BIN_EXE_dyno"), &path).unwrap();
+        symlink(binary::dyno(), &path).unwrap();
         for args in [&["completions", "bash"][..], &["man"], &["--", name, "sta"]] {
             let finished = app.dyno([]).program(&path).args(args).env("_DYNO_COMPLETE", "bash").run();
             finished.expect_end(Ended::Code(status));

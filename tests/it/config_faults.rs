@@ -10,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, geteuid};
 
 use crate::app::fork;
+use crate::binary;
 use crate::harness::{App, Ended, error, note, until};
 use crate::process_table::{stat, status};
 
@@ -119,12 +120,7 @@ fn s15_3_of_twelve_changes_at_once_none_is_lost() {
 /// stops until then, or until its end.
 fn killed_at(app: &App, value: usize, last: usize) -> usize {
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "kill -STOP $$; exec \"$0\" config:set \"A=$1\"",
-        env!("CARGO_BIN_EXE_dyno"),
-        &value.to_string(),
-    ]);
+    command.args(["-c", "kill -STOP $$; exec \"$0\" config:set \"A=$1\"", binary::dyno(), &value.to_string()]);
     command.current_dir(app.path("")).env("HOME", app.top().join("home")).env("XDG_RUNTIME_DIR", app.top().join("run"));
     let mut child = fork(command.stdout(Stdio::null()));
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());

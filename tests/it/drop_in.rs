@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 
 use nix::sys::signal::Signal;
 
+use crate::binary;
 use crate::docs_examples::README;
 use crate::harness::{App, Ended};
 
@@ -125,7 +126,7 @@ fn the_bin_dev_of_older_rails_runs_unchanged() {
         .file("Procfile.dev", "web: echo web on $PORT\ncss: echo css on $PORT\n")
         .script("dev", script)
         .script("tools/gem", "[ \"$*\" = 'list foreman -i --silent' ]\n");
-    symlink(env!("CARGO_BIN_EXE_dyno"), app.path("tools/foreman")).unwrap();
+    symlink(binary::dyno(), app.path("tools/foreman")).unwrap();
     let path = format!("{}:{}", app.path("tools").display(), std::env::var("PATH").unwrap());
     let bin_dev = |args: &[&str]| app.dyno([]).program(&app.path("dev")).env("PATH", &path).args(args);
 
@@ -150,7 +151,7 @@ fn the_bin_dev_of_the_readme_runs_the_app_and_leaves_nothing() {
     let path = format!("{}:{}", app.path("tools").display(), std::env::var("PATH").unwrap());
     let bin_dev = |args: &[&str]| {
         let call = app.dyno([]).program(&app.path("bin/dev")).args(args);
-        call.env("PATH", &path).env("DYNO_BIN", env!("CARGO_BIN_EXE_dyno")).spawn()
+        call.env("PATH", &path).env("DYNO_BIN", binary::dyno()).spawn()
     };
     let crashed = bin_dev(&["-p", "7000"]);
     crashed.until("both dynos run", || ["web.1", "css.1"].iter().all(|dyno| crashed.stdout.text().contains(dyno)));

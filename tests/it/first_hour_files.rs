@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use crate::binary;
 use crate::first_hour_words::{each_fails, web_and_worker};
 use crate::harness::{App, Ended};
 
@@ -149,7 +150,7 @@ fn s1_6_a_word_of_bash_suggests_bash() {
     // Not every `sh` lacks these words, so a function takes their place.
     let app = App::new("web: source x; exit 127\ncss: true; [[ -f x ]]; exit 127\n").file("x", "");
     let foreman = app.path("foreman");
-    symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
+    symlink(binary::dyno(), &foreman).unwrap();
 
     for (name, word) in [("web", "source"), ("css", "[[")] {
         let lines = |hint: &str| {
@@ -171,7 +172,7 @@ fn s1_6_a_word_of_bash_suggests_bash() {
 fn s6_8_called_as_foreman_a_debugger_prompt_suggests_no_option() {
     let app = App::new("web: ./web\n").script("web", "printf '(Pdb) '; read -r _ <end\n").fifo("end");
     let foreman = app.path("foreman");
-    symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
+    symlink(binary::dyno(), &foreman).unwrap();
     let dyno = app.dyno(["start"]).program(&foreman).spawn();
     dyno.until_shown("no key reaches it\n");
     app.release("end");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use nix::sys::signal::Signal;
 
+use crate::binary;
 use crate::harness::{App, Ended, RARE_PORT, with_fixed_times_and_pids, with_sorted_start, without_times_and_pids};
 
 /// The same line with `N` for the seconds until SIGKILL: the timer may be late.
@@ -47,7 +48,7 @@ fn s6_3_the_dyno_that_stops_the_others_is_named_with_a_hint() {
 fn s6_3_called_as_foreman_the_log_suggests_no_option_of_dyno() {
     let app = web_that_exits("exit 3");
     let foreman = app.path("foreman");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), &foreman).unwrap();
+    std::os::unix::fs::symlink(binary::dyno(), &foreman).unwrap();
     let dyno = app.dyno(["start"]).program(&foreman).spawn();
     dyno.until_shown("| up\n");
     app.release("go");

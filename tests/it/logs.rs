@@ -6,6 +6,7 @@ use std::io::Read;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::binary;
 use crate::harness::{App, Ended, Finished, Running, error, until};
 
 const TWO: &str =
@@ -333,7 +334,7 @@ fn s10_4_the_logs_of_several_starts_are_one() {
 #[test]
 fn s10_4_a_one_off_dyno_and_a_smoke_have_a_log() {
     let app = App::new("worker: echo up; exec sleep 1000\n");
-    let bin = env!("CARGO_BIN_EXE_dyno");
+    let bin = binary::dyno();
     let seen = app.path("seen");
     let line = format!("until '{bin}' logs worker | grep -q 'up$'; do :; done; '{bin}' logs >'{}'", seen.display());
 

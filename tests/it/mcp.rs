@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::app::fork;
+use crate::binary;
 use crate::harness::{App, Ended, Running, until};
 use crate::running::names;
 
@@ -256,7 +257,7 @@ fn s17_2_calls_still_work_after_the_program_was_replaced() {
     let (program, newer) = (app.path("dyno"), app.path("newer"));
     for copy in [&program, &newer] {
         // Not written by this process: a child of another test could keep it open for writing.
-        assert!(fork(Command::new("cp").arg(env!("CARGO_BIN_EXE_dyno")).arg(copy)).wait().unwrap().success());
+        assert!(fork(Command::new("cp").arg(binary::dyno()).arg(copy)).wait().unwrap().success());
     }
     let (reader, writer) = pipe().unwrap();
     let server = app.dyno(["mcp"]).program(&program).stdin_from(reader).spawn();

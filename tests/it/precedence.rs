@@ -1,6 +1,7 @@
 //! Which source wins if several set the same value: files, shell, `--set`, `.foreman`, options (S2.5, S3.1, S4.5,
 //! S5.2).
 
+use crate::binary;
 use crate::harness::{App, Ended};
 
 #[test]
@@ -33,7 +34,7 @@ fn s3_1_files_win_over_the_shell_unless_prefer_shell_is_given() {
 
 #[test]
 fn s3_1_dynos_of_a_nested_run_have_their_own_names() {
-    let dyno = env!("CARGO_BIN_EXE_dyno");
+    let dyno = binary::dyno();
     let names = "echo $DYNO $PS $FOREMAN_WORKER_NAME $HONCHO_PROCESS_NAME";
     let nested = |command: &str, options: &str| {
         let app = App::empty()

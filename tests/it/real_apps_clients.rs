@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::binary;
 use crate::harness::{App, note};
 use crate::running::{dynos, names, pid_of, stop};
 use crate::tcp_client::{TcpClient, certificate_of};
@@ -169,7 +170,7 @@ fn s17_2_the_reference_client_uses_every_tool() {
         ["stop", {}],
         ["smoke", { "command": ["sh", "-c", "echo tested"] }],
     ]);
-    let variables = [("DYNO", env!("CARGO_BIN_EXE_dyno")), ("CALLS", &calls.to_string())];
+    let variables = [("DYNO", binary::dyno()), ("CALLS", &calls.to_string())];
 
     let printed = said(&app, &packages, &variables, MCP);
 

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::app::free_base;
+use crate::binary;
 use crate::front_door::{OpenDoor, whole};
 use crate::harness::{App, Ended, Finished, Running, note};
 
@@ -87,7 +88,7 @@ fn printed(app: &App, packages: &OsString, client: &str, port: u16) -> String {
     let mut command = Command::new("python3");
     command.arg(data(client)).arg(port.to_string()).current_dir(app.root()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", app.top().join("home"));
-    command.env("XDG_RUNTIME_DIR", app.top().join("run")).env("DYNO", env!("CARGO_BIN_EXE_dyno"));
+    command.env("XDG_RUNTIME_DIR", app.top().join("run")).env("DYNO", binary::dyno());
     command.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONIOENCODING", "utf-8");
     let output = command.stdin(Stdio::null()).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::binary;
 use crate::harness::{App, Call, Ended, Running};
 
 const PROCFILE: &str = "web: true\nworker: true\n";
@@ -33,7 +34,7 @@ fn app() -> App {
 
 /// A shell that has `dyno` in its `PATH`.
 fn shell<const N: usize>(app: &App, program: &str, args: [&str; N]) -> Call {
-    let folder = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
+    let folder = binary::directory();
     let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     app.dyno(args).program(Path::new(program)).env("PATH", path)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use crate::app::free_port;
+use crate::binary;
 use crate::harness::{App, until};
 use crate::process_table::{MARK, marked};
 use crate::running::names;
@@ -68,7 +69,7 @@ fn s10_6_over_ssh_an_app_in_the_background_outlives_the_connection() {
     let mark = format!("ssh-{top}");
     let dyno = |words: &str| {
         let environment = format!("HOME={top}/home XDG_RUNTIME_DIR={top}/run {MARK}={mark}");
-        host.run(&format!("cd {root} && env {environment} {} {words}", env!("CARGO_BIN_EXE_dyno")))
+        host.run(&format!("cd {root} && env {environment} {} {words}", binary::dyno()))
     };
 
     let started = dyno("start --detach");

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::api_faults::own_files;
+use crate::binary;
 use crate::harness::{App, Call, Ended, Finished, Running, until};
 
 const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
@@ -185,7 +186,7 @@ fn s10_2_the_app_is_found_from_where_it_was_typed() {
     let app = App::empty()
         .file("deploy/Procfile.dev", TWO)
         .script("bin/dev", "exec \"$DYNO\" start -f deploy/Procfile.dev\n");
-    let dev = app.dyno([]).env("DYNO", env!("CARGO_BIN_EXE_dyno")).program(&app.path("bin/dev"));
+    let dev = app.dyno([]).env("DYNO", binary::dyno()).program(&app.path("bin/dev"));
     let running = up(&app, dev.spawn());
 
     assert_eq!(names(&app), ["web.1", "worker.1"]);
@@ -197,7 +198,7 @@ fn s10_2_the_app_is_found_from_where_it_was_typed() {
 fn s10_2_inside_a_dyno_its_own_run_is_meant() {
     let app = App::new("web: cd /; \"$DYNO_BIN\" ps --json >\"$OUT\"; exec sleep 1000\n");
     let out = app.path("out");
-    let run = app.dyno(["start"]).env("DYNO_BIN", env!("CARGO_BIN_EXE_dyno")).env("OUT", &out);
+    let run = app.dyno(["start"]).env("DYNO_BIN", binary::dyno()).env("OUT", &out);
     let running = run.spawn();
 
     running.until("the dyno has asked", || fs::metadata(&out).is_ok_and(|file| file.len() > 10));
@@ -262,7 +263,7 @@ fn s10_1_a_smoke_runs_beside_a_start() {
     let running = start(&app, []);
 
     // The command of the smoke asks for its own run: `run.N` is the command itself.
-    let smoke = app.dyno(["smoke", "--", env!("CARGO_BIN_EXE_dyno"), "ps"]).run();
+    let smoke = app.dyno(["smoke", "--", binary::dyno(), "ps"]).run();
     smoke.expect_end(Ended::Code(0));
     assert!(smoke.stdout().contains("worker.1") && smoke.stdout().contains("ps"), "{}", smoke.stdout());
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::binary;
 use crate::harness::{App, Call, Ended};
 use crate::smoke::app;
 use crate::smoke_reports::{quick, stable_stderr};
@@ -129,7 +130,7 @@ fn app_with_npm(procfile: &str, status: u8) -> App {
 
 /// A call of `/bin/sh` with these arguments; `dyno` and the `npm` of the app are on its `PATH`.
 fn shell(app: &App, words: &[&str]) -> Call {
-    let binaries = Path::new(env!("CARGO_BIN_EXE_dyno")).parent().unwrap();
+    let binaries = binary::directory();
     let path = format!("{}:{}:{}", app.path("bin").display(), binaries.display(), std::env::var("PATH").unwrap());
     app.dyno([]).program(Path::new("/bin/sh")).args(words).env("PATH", path).env("XDG_RUNTIME_DIR", "")
 }

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::app::example;
+use crate::binary;
 use crate::harness::{App, Call, Ended, Running};
 
 /// A task that ends after `release("go")`, or prints `task lost` if it gets the stop signal.
@@ -198,7 +199,7 @@ fn s6_6_the_clean_up_of_a_nested_start_gets_no_signal() {
     for (command, name) in [("exec", "dyno"), ("cd . &&", "dyno"), ("exec", "honcho"), ("exec", "foreman")] {
         let app = app_with_server(&format!("web: {command} ../{name} start -f inner\n"))
             .file("inner", "api: sh ./server\njob: setsid -w sh ./server\n");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join(name)).unwrap();
+        std::os::unix::fs::symlink(binary::dyno(), app.top().join(name)).unwrap();
         let dyno = app.dyno(["start", "-t", "300", "-e", ""]).spawn();
         dyno.until("both servers are up", || dyno.stdout.text().matches("| up\n").count() == 2);
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -164,25 +164,6 @@ fn a_low_open_files_limit_is_reported_with_the_number_needed() {
     let finished = app.dyno(["start", "-m", "worker=30"]).after("ulimit -n 100").run();
     finished.expect(Ended::Code(70), "", &error(fact, hint));
     assert!(!app.has("started"));
-}
-
-#[test]
-fn version_under_the_name_of_another_tool_says_that_it_is_dyno() {
-    let app = App::new("web: true\n");
-    let called = |name: &str, word: &[&str]| {
-        let path = app.top().join(name);
-        let _ = symlink(env!("CARGO_BIN_EXE_dyno"), &path);
-        app.dyno([]).program(&path).args(word).run()
-    };
-
-    let own = concat!("dyno ", env!("CARGO_PKG_VERSION"));
-    for (name, version) in [("foreman", "0.90.0\n"), ("honcho", "honcho 2.0.0\n")] {
-        let stderr = format!("{own}, called as `{name}`\n");
-        called(name, &["version"]).expect(Ended::Code(0), version, &stderr);
-    }
-    let stderr =
-        "error: a command is missing\n\nhint: `honcho start` runs the app; `honcho --help` lists the commands\n";
-    called("honcho", &[]).expect(Ended::Code(2), "", stderr);
 }
 
 #[test]

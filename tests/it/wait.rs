@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::signal::Signal;
 
 use crate::app::free_port;
+use crate::binary;
 use crate::harness::{App, Ended, Running, error, until};
 use crate::running::{NOTHING_RUNS, dynos, on_stderr, pid_of, start, stop};
 use crate::smoke;
@@ -123,7 +124,7 @@ fn s10_2_a_line_of_the_procfile_can_wait_for_another() {
         "db: read line <go; exec ./listen 127.0.0.1\nweb: \"$DYNO_BIN\" wait db --listening -- echo after\n",
     );
     let port = free_port().to_string();
-    let call = app.dyno(["start", "-p", &port, "--can-die", "web"]).env("DYNO_BIN", env!("CARGO_BIN_EXE_dyno"));
+    let call = app.dyno(["start", "-p", &port, "--can-die", "web"]).env("DYNO_BIN", binary::dyno());
     let running = call.spawn();
     running.until("both run", || pid_of(&app, "web.1") > 0);
 

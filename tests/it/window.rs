@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use crate::binary;
 use crate::harness::{App, until};
 
 /// A window with an interactive shell in the root of an app; `dyno` is in its `PATH`.
@@ -20,7 +21,7 @@ impl Window {
 
     /// Opens a window with another shell, which must take its prompt from `PS1`.
     pub(crate) fn open_with(app: App, shell: &str) -> Self {
-        symlink(env!("CARGO_BIN_EXE_dyno"), app.top().join("dyno")).unwrap();
+        symlink(binary::dyno(), app.top().join("dyno")).unwrap();
         let window = Self { socket: app.top().join("tmux"), app };
         let shell = window.in_the_root(shell);
         let opened = Command::new("tmux")

