@@ -353,6 +353,7 @@ impl Router {
         open.enter(RequestStage::Answering);
         let Reached { connection, busy, .. } = reached;
         if is_switch && let Some(end) = open.dyno_end.take() {
+            open.free_buffer();
             client.open_tunnel();
             *client.tunnel.borrow_mut() = Some(PendingTunnel { arriving: end, open });
             return Response::from_parts(head, AnswerBody::Page(None));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -118,6 +118,14 @@ impl Exchange {
     /// The dyno that was tried is not the one that it is for.
     pub(super) fn forget_dyno(&self) {
         self.entry.borrow_mut().dyno = None;
+    }
+
+    /// Keeps copies instead of parts of the buffer into which the request was read: a tunnel may last for days.
+    pub(super) fn free_buffer(&self) {
+        let entry = &mut *self.entry.borrow_mut();
+        for value in [&mut entry.host, &mut entry.request_id, &mut entry.fwd] {
+            *value = value.take().and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+        }
     }
 
     /// The client has sent all of it.
