@@ -11,12 +11,15 @@ use crate::harness::{App, Running};
 use crate::process_table;
 
 /// How many connections are filled at the same time.
-const CONNECTIONS: usize = 12;
+const CONNECTIONS: usize = 6;
 const MOST_KIB_EACH: u64 = 1024;
 /// No one sends more than this: interim answers that no one takes are left out, so there is always room for more.
 const MOST_SENT: usize = 8 << 20;
 /// Everyone has sent more than this when all is full.
 const LEAST_SENT: usize = 256 << 10;
+const TUNNELS: u64 = 32;
+/// A fourth of the head of the request.
+const MOST_KIB_OF_A_TUNNEL: u64 = 15;
 /// Nothing more is taken if nothing was in so many attempts in a row.
 const ATTEMPTS: usize = 100;
 
@@ -59,13 +62,19 @@ impl Flood {
     }
 }
 
-/// Fills connections from both sides: no one reads more than a head. `answer`: what each dyno sends first, and then.
-fn kib_each(answer: (&str, &str)) -> u64 {
+/// An app with a router on this port, whose dyno is the test.
+fn routed() -> (App, Running, u16, TcpListener) {
     let (app, port) = (App::new("web: exec sleep 1000\n"), free_base());
     let running = app.dyno(["start", "--router", "-p", &port.to_string()]).spawn();
     running.until_shown("web.1  | started with pid ");
     let listener = TcpListener::bind(("127.0.0.1", port + 100)).unwrap();
     running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    (app, running, port, listener)
+}
+
+/// Fills connections from both sides: no one reads more than a head. `answer`: what each dyno sends first, and then.
+fn kib_each(answer: (&str, &str)) -> u64 {
+    let (_app, running, port, listener) = routed();
     let upload = format!("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 1_u64 << 40);
     let mut floods = Vec::new();
     let mut before = 0;
@@ -126,4 +135,30 @@ fn s16_6_at_most_1_mib_waits_if_interim_answers_have_no_end() {
     let each = kib_each(("", &hint));
 
     assert!(each <= MOST_KIB_EACH, "{each} KiB each");
+}
+
+#[test]
+fn s16_6_a_tunnel_keeps_nothing_of_the_head_of_its_request() {
+    let (_app, running, port, listener) = routed();
+    let cookie = "x".repeat(60 << 10);
+    let head =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\nCookie: {cookie}\r\n\r\n");
+    let open = || {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.write_all(head.as_bytes()).unwrap();
+        let (mut dyno, _) = listener.accept().unwrap();
+        read_head(&mut dyno);
+        dyno.write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n").unwrap();
+        read_head(&mut client);
+        (client, dyno)
+    };
+    let first = open();
+    let before = process_table::memory_kib(running.main(), "RssAnon");
+
+    let others: Vec<_> = (0..TUNNELS).map(|_| open()).collect();
+
+    let each = process_table::memory_kib(running.main(), "RssAnon").saturating_sub(before) / TUNNELS;
+    assert!(each <= MOST_KIB_OF_A_TUNNEL, "{each} KiB each");
+    drop((first, others));
+    end(running);
 }

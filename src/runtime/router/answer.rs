@@ -16,7 +16,7 @@ use super::Router;
 use super::answer_body::{AnswerBody, DynoAnswer};
 use super::client::ClientConnection;
 use super::drains::Busy;
-use super::exchange::OpenExchange;
+use super::exchange::{OpenExchange, copied};
 use super::pool::{DynoConnection, DynoLease};
 use super::request_body::RequestBody;
 use super::trials::Trial;
@@ -353,7 +353,6 @@ impl Router {
         open.enter(RequestStage::Answering);
         let Reached { connection, busy, .. } = reached;
         if is_switch && let Some(end) = open.dyno_end.take() {
-            open.free_buffer();
             client.open_tunnel();
             *client.tunnel.borrow_mut() = Some(PendingTunnel { arriving: end, open });
             return Response::from_parts(head, AnswerBody::Page(None));
@@ -380,7 +379,7 @@ fn entry(head: &Parts) -> RouterEntry {
     RouterEntry {
         method: head.method.as_str().to_owned(),
         path: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), |path| path.as_str().to_owned()),
-        host: head.headers.get(header::HOST).cloned(),
+        host: copied(head.headers.get(header::HOST)),
         ..RouterEntry::default()
     }
 }

@@ -18,6 +18,11 @@ use crate::routing::{Backend, ClockVerdict, HCode, Rejection, RequestClock, Requ
 /// When the clock of a request is looked at after it has come further: no limit is shorter.
 const LOOKED_AT_WITHIN: Duration = Duration::from_secs(30);
 
+/// A value that holds no part of the buffer into which the head was read: a request may last for days.
+pub(super) fn copied(value: Option<&HeaderValue>) -> Option<HeaderValue> {
+    value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok())
+}
+
 /// One request.
 pub(super) struct Exchange {
     seat: Cell<usize>,
@@ -106,8 +111,8 @@ impl Exchange {
     /// The head of the request is the one for the dyno.
     pub(super) fn learn(&self, headers: &HeaderMap) {
         let mut entry = self.entry.borrow_mut();
-        entry.request_id = headers.get("x-request-id").cloned();
-        entry.fwd = headers.get("x-forwarded-for").cloned();
+        entry.request_id = copied(headers.get("x-request-id"));
+        entry.fwd = copied(headers.get("x-forwarded-for"));
     }
 
     /// The request goes to this dyno, if that accepts the connection.
@@ -118,14 +123,6 @@ impl Exchange {
     /// The dyno that was tried is not the one that it is for.
     pub(super) fn forget_dyno(&self) {
         self.entry.borrow_mut().dyno = None;
-    }
-
-    /// Keeps copies instead of parts of the buffer into which the request was read: a tunnel may last for days.
-    pub(super) fn free_buffer(&self) {
-        let entry = &mut *self.entry.borrow_mut();
-        for value in [&mut entry.host, &mut entry.request_id, &mut entry.fwd] {
-            *value = value.take().and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
-        }
     }
 
     /// The client has sent all of it.

@@ -202,6 +202,19 @@ fn dyno(carry: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
     port
 }
 
+/// A dyno that reads the head of each request and nothing else.
+fn stuck() -> (u16, mpsc::Receiver<()>) {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        sender.send(()).unwrap();
+        loop {
+            thread::park();
+        }
+    });
+    (port, requests)
+}
+
 fn serve(listener: TcpListener, carry: impl Fn(TcpStream) + Send + Sync + 'static) {
     let carry = Arc::new(carry);
     thread::spawn(move || {

@@ -82,14 +82,7 @@ fn s16_5_an_own_shortage_of_files_or_ports_does_not_leave_a_dyno_out() {
 
 #[test]
 fn s16_4_a_dyno_that_does_not_read_an_upload_is_h15_after_55_s() {
-    let (sender, requests) = mpsc::channel();
-    let port = dyno(move |mut socket| {
-        read_until(&mut socket, "\r\n\r\n");
-        sender.send(()).unwrap();
-        loop {
-            thread::park();
-        }
-    });
+    let (port, requests) = stuck();
     let router = TestRouter::with_rules(|rules| rules.enforces_timeouts = true);
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
     let mut client = router.connect();

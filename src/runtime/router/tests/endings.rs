@@ -307,19 +307,6 @@ fn s16_5_a_client_that_leaves_unseen_is_noticed_after_30_s() {
     }
 }
 
-/// A dyno that reads the head of each request and nothing else.
-fn stuck() -> (u16, mpsc::Receiver<()>) {
-    let (sender, requests) = mpsc::channel();
-    let port = dyno(move |mut socket| {
-        read_until(&mut socket, "\r\n\r\n");
-        sender.send(()).unwrap();
-        loop {
-            thread::park();
-        }
-    });
-    (port, requests)
-}
-
 #[test]
 fn s16_6_a_tunnel_whose_client_has_closed_does_not_stay_for_ever() {
     let port = dyno(|mut socket| {
