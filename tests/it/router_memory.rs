@@ -11,7 +11,7 @@ use crate::harness::{App, Running};
 use crate::process_table;
 
 /// How many connections are filled at the same time.
-const CONNECTIONS: usize = 6;
+const CONNECTIONS: usize = 3;
 const MOST_KIB_EACH: u64 = 1024;
 /// No one sends more than this: interim answers that no one takes are left out, so there is always room for more.
 const MOST_SENT: usize = 8 << 20;
