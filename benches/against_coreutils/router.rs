@@ -4,7 +4,7 @@ mod load;
 mod nginx;
 mod upstream;
 
-use std::fs::File;
+use std::fs::{self, File};
 
 use self::load::LoadReport;
 use self::nginx::{Nginx, free_port};
@@ -133,7 +133,8 @@ fn speed(app: &App, effort: Effort, without: &[f64], table: &mut Table) {
     if theirs.is_none() {
         table.note("  nginx is not installed: no comparison");
     }
-    let rounds = effort.of(7, 3);
+    note_pacing(table);
+    let rounds = effort.of(9, 3);
     let loads = [(MANY, 64_000, "64 connections", CPU_OF_MANY), (1, 20_000, "one connection", CPU_OF_ONE)];
     for (connections, requests, what, limit) in loads {
         let requests = effort.of(requests, requests / 4);
@@ -168,6 +169,14 @@ fn speed(app: &App, effort: Effort, without: &[f64], table: &mut Table) {
     table.alone("  after the load, RSS more than without a router", &[more], "MB", Limit::AtMost(AFTER_LOAD_MB));
     drop(nginx);
     routed.stop();
+}
+
+/// How fast TCP sends decides how long a download takes, whatever is between.
+fn note_pacing(table: &mut Table) {
+    let algorithm = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
+    if algorithm.trim() == "bbr" {
+        table.note("  this system's TCP paces what it sends (bbr): the download says little");
+    }
 }
 
 /// Adds a row; without the other program there is no limit.
