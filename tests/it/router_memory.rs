@@ -39,6 +39,8 @@ impl Flood {
         setsockopt(&socket, sockopt::SndBuf, &4096).unwrap();
         setsockopt(&socket, sockopt::RcvBuf, &4096).unwrap();
         socket.set_nonblocking(true).unwrap();
+        // Each small piece would wait for the acknowledgement of the one before.
+        socket.set_nodelay(true).unwrap();
         Self { socket, first, again, sent: 0 }
     }
 
@@ -105,8 +107,10 @@ fn kib_each(answer: (&str, &str)) -> u64 {
 fn fill(running: &Running, floods: &mut [Flood]) {
     let mut stuck = 0;
     running.until("all is full", || {
-        let moved = floods.iter_mut().map(Flood::pump).filter(|has_moved| *has_moved).count();
-        stuck = if moved == 0 { stuck + 1 } else { 0 };
+        while floods.iter_mut().map(Flood::pump).filter(|has_moved| *has_moved).count() > 0 {
+            stuck = 0;
+        }
+        stuck += 1;
         stuck >= ATTEMPTS && floods.iter().all(|flood| flood.sent > LEAST_SENT)
     });
 }
