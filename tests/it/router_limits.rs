@@ -46,7 +46,7 @@ fn s12_2_a_request_waits_as_much_longer_while_dyno_is_suspended() {
     let running = start(&app, port, &["--ready", "web", "--router-hold", "10"]);
     let mut client = client(port, GET);
     // By then the router has read the request, too.
-    app.dyno(["ps"]).run().expect_end(Ended::Code(0));
+    running.until("the app answers", || app.dyno(["ps"]).run().ended == Ended::Code(0));
     let is_stopped = || process_table::stat(running.main()).is_some_and(|(state, _)| state == 'T');
 
     running.signal(Signal::SIGTSTP);
