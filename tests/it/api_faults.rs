@@ -19,6 +19,8 @@ const TWO: &str = "web: exec sleep 1000\nworker: exec sleep 1000\n";
 
 /// A release command that continues, and a dyno that ends, only when the test says so.
 const SLOW: &str = "release: echo releasing; read line <release\nweb: trap 'read line <stop; exit' TERM; echo up; while :; do sleep 1000 & wait; done\n";
+/// Longer than a stop that waits for the test. A signal can miss the child that a shell has just forked: then this ends it.
+const GRACE: &str = "60";
 
 /// The number of files in the runtime directory, without those that reserve ports: they depend on what else runs on the
 /// machine.
@@ -229,7 +231,7 @@ fn s10_2_the_release_phase_allows_only_scale_and_a_stop_of_all() {
 #[test]
 fn s10_2_during_shutdown_everything_but_stop_is_refused() {
     let app = App::new(SLOW).fifo("release").fifo("stop");
-    let running = app.dyno(["start", "--no-release", "-t", "1000"]).spawn();
+    let running = app.dyno(["start", "--no-release", "-t", GRACE]).spawn();
     running.until_shown("| up\n");
     // `stop` waits for the end of the app.
     let first = app.dyno(["stop"]).spawn();
@@ -254,7 +256,7 @@ fn s10_2_a_dyno_in_any_state_can_be_restarted() {
          trap 'read line <stop; exit' TERM; echo ready; while :; do sleep 1000 & wait; done\ndown: exec sleep 1000\n",
     )
     .fifo("stop");
-    let running = app.dyno(["start", "--restart", "--max-restarts", "0", "--ready", "starting", "-t", "1000"]).spawn();
+    let running = app.dyno(["start", "--restart", "--max-restarts", "0", "--ready", "starting", "-t", GRACE]).spawn();
     running.until("the states are reached", || {
         ["up", "starting", "crashed"].iter().all(|name| state(&app, &format!("{name}.1")) == *name)
     });

@@ -328,7 +328,7 @@ fn s10_6_if_the_address_cannot_be_written_everything_is_stopped_first() {
             .file("slow", "trap 'read line <go; exit' TERM\necho >ready\nwhile :; do sleep 1000 & wait; done\n")
             .fifo("ready")
             .fifo("go");
-        let call = app.dyno(["start", "--detach", "-t", "1000", "-p", &free_port().to_string()]);
+        let call = app.dyno(["start", "--detach", "-t", "60", "-p", &free_port().to_string()]);
         let mut start = call.stdout_to(stdout).spawn();
         start.until("it is being stopped", || app.dyno(["logs"]).run().stdout().contains("starting shutdown\n"));
         assert!(!start.has_ended());
