@@ -187,16 +187,16 @@ class Start:
         pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
         return {pid for pid in pids if mark in environment_of(pid) and is_alive(pid)}
 
-    def ends_by(self, number):
-        """Sends a signal to the started process. It dies by the signal, and nothing that it started is left."""
+    def ends_by(self, number, status=None):
+        """Sends a signal to the started process. It dies by it, or ends with `status`; nothing that it started is left."""
         mark = self.mark()
         assert mark, f"the dyno has no mark:\n{self.log.read_text()}"
         until("both processes of the dyno run", lambda: [*map(name_of, self.marked(mark))] == ["sleep", "sleep"])
         before = children_of(self.process.pid) | self.marked(mark)
         sent = time.monotonic()
         self.process.send_signal(number)
-        status = self.process.wait(PATIENCE_SECONDS)
-        assert status == -number, f"ended with {status} after signal {number}:\n{self.log.read_text()}"
+        ended_with = self.process.wait(PATIENCE_SECONDS)
+        assert ended_with == (status or -number), f"ended with {ended_with} after signal {number}:\n{self.log.read_text()}"
         ended = time.monotonic()
         left = lambda: {pid for pid in before | self.marked(mark) if is_alive(pid)}  # noqa: E731
         until(f"nothing is left after signal {number} to `dyno`", lambda: not left())
