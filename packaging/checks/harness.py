@@ -206,13 +206,13 @@ class Start:
 
 
 def links_as_foreman(word, place, env, bin_place):
-    """The line of docs/packages.md with this word links the native file, which then answers as `foreman`."""
+    """The commands of docs/packages.md with this word link the native file, which then answers as `foreman`."""
     page = (ROOT / "docs/packages.md").read_text()
-    (line,) = [line for line in page.splitlines() if line.startswith("ln -s ") and word in line]
+    blocks = re.findall("```sh\n(.*?)```", page, re.DOTALL)
+    (commands,) = [block for block in blocks if "ln -s " in block and word in block]
     links = place / "home/.local/bin"
-    links.mkdir(parents=True, exist_ok=True)
     env = env | {"PATH": f"{links}:{bin_place}:{env['PATH']}"}
-    run("sh", "-c", line, env=env)
+    run("sh", "-c", commands, env=env)
     printed = run("foreman", "version", env=env)
     assert f"dyno {VERSION}, called as `foreman`" in printed, printed
     (links / "foreman").unlink()

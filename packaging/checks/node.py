@@ -175,12 +175,14 @@ def unknown(launcher, place, env):
 
 
 def through_node_it_passes_signals_on(packages):
-    """The half for `node`: version, arguments, status, and SIGTERM reaches `dyno`."""
+    """The half for `node`: version, arguments, status, and SIGTERM reaches `dyno`, which a newer `node` becomes."""
     needs("node", "npm")
     with temporary() as name, Registry(packages.place) as registry:
         place = Path(name)
         env = npm_environment(place, registry)
         dyno = ["node", project(place, env) / "node_modules/dynorun/bin/dyno"]
+        if run("node", "-p", "typeof process.execve") == "function\n":
+            is_dyno_itself(dyno, place, env)
         Start(dyno, place, env).ends_by(signal.SIGTERM)
         passes_words(dyno, place, env)
         run(*dyno, "run", "exit 7", status=7, cwd=place / "app", env=env)
