@@ -189,8 +189,8 @@ class Start:
 
     def ends_by(self, number, status=None):
         """Sends a signal to the started process. It dies by it, or ends with `status`; nothing that it started is left."""
+        until("the dyno has its mark", self.mark)
         mark = self.mark()
-        assert mark, f"the dyno has no mark:\n{self.log.read_text()}"
         until("both processes of the dyno run", lambda: [*map(name_of, self.marked(mark))] == ["sleep", "sleep"])
         before = children_of(self.process.pid) | self.marked(mark)
         sent = time.monotonic()
