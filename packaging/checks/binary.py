@@ -1,14 +1,10 @@
 """Checks of the binaries and of what the packages contain."""
 
-import hashlib
-import io
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
 
 from .harness import CPU, ROOT, TOOLS, VERSION, Skipped, needs, needs_network, run, temporary
@@ -50,9 +46,11 @@ def runs_on_debian_11(packages):
     """2. In Debian 11, with glibc 2.31, `dyno start` ends with the status of its first dyno."""
     if not all(binary.parent.name.endswith("-linux") for binary in packages.binaries):
         raise Skipped("the binary needs the C library of this machine")
-    needs("debootstrap", "chroot", "mount")
+    needs("debootstrap", "chroot", "mount", "unshare")
     if os.getuid() != 0:
         raise Skipped("only root can use `debootstrap`")
+    if subprocess.run(["unshare", "--mount", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+        raise Skipped("`unshare --mount` is not permitted, as in a container without `--privileged`")
     place = TOOLS / "debian-11"
     if not (place / "usr/bin/env").exists():
         needs_network()
@@ -69,60 +67,6 @@ def runs_on_debian_11(packages):
     """
     printed = run("unshare", "--mount", "--fork", "--pid", "sh", "-c", script, status=3)
     assert "exited with code 3" in printed, printed
-
-
-def payloads(packages):
-    """The binaries in the packages: the bytes by the name of the package."""
-    found = {}
-    for path in sorted(packages.place.iterdir()):
-        content = payload(path)
-        if content is not None:
-            found[path.name] = content
-    return found
-
-
-def payload(path):
-    name = path.name
-    if name.endswith(".whl"):
-        with zipfile.ZipFile(path) as wheel:
-            return wheel.read(next(name for name in wheel.namelist() if name.endswith("scripts/dyno")))
-    if name.endswith((".tgz", ".tar.gz", ".apk")):
-        return member(path.read_bytes(), {"package/bin/dyno", "usr/bin/dyno", name.removesuffix(".tar.gz") + "/dyno"})
-    if name.endswith(".gem"):
-        with tarfile.open(path) as gem:
-            return member(gem.extractfile("data.tar.gz").read(), {"libexec/dyno"})
-    if name.endswith(".deb"):
-        tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE).stdout
-        return member(tar, {"./usr/bin/dyno"})
-    if name.endswith(".pkg.tar.zst") and shutil.which("zstd"):
-        return member(subprocess.run(["zstd", "-dcq", path], check=True, stdout=subprocess.PIPE).stdout, {"usr/bin/dyno"})
-    if name.endswith(".rpm") and shutil.which("rpm2cpio") and shutil.which("cpio"):
-        command = 'rpm2cpio "$1" | cpio --quiet --to-stdout --extract ./usr/bin/dyno'
-        return subprocess.run(["sh", "-c", command, "sh", path], check=True, stdout=subprocess.PIPE).stdout
-    if name != "SHA256SUMS":
-        print(f"   skipped: nothing here can unpack {name}")
-    return None
-
-
-def member(tar, names):
-    # An apk is several archives in a row.
-    with tarfile.open(fileobj=io.BytesIO(tar), ignore_zeros=True) as archive:
-        for entry in archive:
-            if entry.name in names:
-                assert entry.mode & 0o777 == 0o755, f"{entry.name} has the mode {entry.mode:o}"
-                return archive.extractfile(entry).read()
-    return None
-
-
-def same_binary_everywhere(packages):
-    """3. One checksum for each CPU in all packages, which is that of the built binary; SHA256SUMS is right."""
-    built = {hashlib.sha256(path.read_bytes()).hexdigest() for path in packages.binaries}
-    found = payloads(packages)
-    assert len(found) >= 6 * len(built), f"only {sorted(found)} contain a binary"
-    launcher = f"dynorun-{VERSION}.tgz"
-    digests = {hashlib.sha256(content).hexdigest() for name, content in found.items() if name != launcher}
-    assert digests == built, f"{digests} are packed, {built} were built"
-    run("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=packages.place)
 
 
 def packs_the_same_twice(packages):
@@ -154,5 +98,5 @@ def refuses_what_it_cannot_pack(packages):
         assert not out.exists()
 
 
-CHECKS = [needs_no_library, same_binary_everywhere, packs_the_same_twice, refuses_what_it_cannot_pack]
+CHECKS = [needs_no_library, packs_the_same_twice, refuses_what_it_cannot_pack]
 SLOW = [runs_on_debian_11]

@@ -124,13 +124,45 @@ def is_alive(pid):
         return False
 
 
+def name_of(pid):
+    """As `ps` shows it, or nothing if the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return None
+
+
+def environment_of(pid):
+    """The variables that a process was started with; none if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def children_of(pid):
+    """The processes below another one, at any depth."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        direct = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return set()
+    return set(direct).union(*map(children_of, direct))
+
+
+# One process of the dyno leaves its parent and its session.
+APP = "web: setsid -f sleep 1000; exec sleep 1001\n"
+# More is reported, because other programs may keep this machine busy.
+SOON_SECONDS = 1
+
+
 class Start:
-    """`dyno start` of an app with one dyno, through an installed command."""
+    """`dyno start` of an app through an installed command. Its dyno has a process that goes its own way."""
 
     def __init__(self, dyno, place, env=None, directory=None):
         app = directory or place / "app"
         app.mkdir(exist_ok=True)
-        (app / "Procfile").write_text("web: exec sleep 1000\n")
+        (app / "Procfile").write_text(APP)
         self.log = place / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -147,23 +179,40 @@ class Start:
         found = re.search(r"started with pid (\d+)", self.log.read_text())
         return int(found[1]) if found else None
 
-    def ends_by(self, number):
-        """Sends a signal to the started process. It dies by the signal, and nothing is left."""
-        pid = self.dyno_pid()
+    def mark(self):
+        """What all processes of this start have in their environment."""
+        return next((each for each in environment_of(self.dyno_pid()) if each.startswith(b"DYNO_SESSION=")), None)
+
+    def marked(self, mark):
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return {pid for pid in pids if mark in environment_of(pid) and is_alive(pid)}
+
+    def ends_by(self, number, status=None):
+        """Sends a signal to the started process. It dies by it, or ends with `status`; nothing that it started is left."""
+        until("the dyno has its mark", self.mark)
+        mark = self.mark()
+        until("both processes of the dyno run", lambda: [*map(name_of, self.marked(mark))] == ["sleep", "sleep"])
+        before = children_of(self.process.pid) | self.marked(mark)
+        sent = time.monotonic()
         self.process.send_signal(number)
-        status = self.process.wait(PATIENCE_SECONDS)
-        assert status == -number, f"ended with {status} after signal {number}:\n{self.log.read_text()}"
-        until(f"the dyno ends after signal {number} to its `dyno`", lambda: not is_alive(pid))
+        ended_with = self.process.wait(PATIENCE_SECONDS)
+        assert ended_with == (status or -number), f"ended with {ended_with} after signal {number}:\n{self.log.read_text()}"
+        ended = time.monotonic()
+        left = lambda: {pid for pid in before | self.marked(mark) if is_alive(pid)}  # noqa: E731
+        until(f"nothing is left after signal {number} to `dyno`", lambda: not left())
+        took = time.monotonic() - (sent if number == signal.SIGKILL else ended)
+        if took > SOON_SECONDS:
+            print(f"   {took:.1f} s until nothing was left after signal {number}")
 
 
 def links_as_foreman(word, place, env, bin_place):
-    """The line of docs/packages.md with this word links the native file, which then answers as `foreman`."""
+    """The commands of docs/packages.md with this word link the native file, which then answers as `foreman`."""
     page = (ROOT / "docs/packages.md").read_text()
-    (line,) = [line for line in page.splitlines() if line.startswith("ln -s ") and word in line]
+    blocks = re.findall("```sh\n(.*?)```", page, re.DOTALL)
+    (commands,) = [block for block in blocks if "ln -s " in block and word in block]
     links = place / "home/.local/bin"
-    links.mkdir(parents=True, exist_ok=True)
     env = env | {"PATH": f"{links}:{bin_place}:{env['PATH']}"}
-    run("sh", "-c", line, env=env)
+    run("sh", "-c", commands, env=env)
     printed = run("foreman", "version", env=env)
     assert f"dyno {VERSION}, called as `foreman`" in printed, printed
     (links / "foreman").unlink()
@@ -177,9 +226,9 @@ def is_dyno_itself(dyno, place, env=None):
     """The started process is `dyno`: its name, its end by signals, and its arguments."""
     env = env or environment(place)
     start = Start(dyno, place, env)
-    comm = Path(f"/proc/{start.process.pid}/comm").read_text().strip()
+    name = name_of(start.process.pid)
     start.ends_by(signal.SIGTERM)
-    assert comm == "dyno", f"the started process is `{comm}`"
+    assert name == "dyno", f"the started process is `{name}`"
     Start(dyno, place, env).ends_by(signal.SIGKILL)
     passes_words(dyno, place, env)
 

@@ -1,5 +1,6 @@
 """The packages of another version, for upgrades and for two versions side by side. Only their version differs."""
 
+import functools
 import re
 import shutil
 import sys
@@ -9,6 +10,7 @@ from .harness import ROOT, TOOLS, Packages, run
 NEXT = "9.9.9"
 
 
+@functools.cache
 def next_packages(packages, kind):
     """Packs one kind again, from a copy of the files that packages are made of."""
     place = TOOLS / "next"

@@ -68,10 +68,22 @@ def npm_installs_it(packages):
         is_dyno_itself([prefix / "bin/dyno"], place, env)
         launcher_is_fast(prefix)
         links_as_foreman("npm root", place, env | {"npm_config_prefix": str(prefix)}, prefix / "bin")
+        run("npm", "install", "-g", "--prefix", place / "other", *QUIET, f"dynorun@{NEXT}", env=env)
+        assert [installed(each) for each in [prefix, place / "other"]] == [VERSION, NEXT], "two versions side by side"
         run(*install, f"dynorun@{NEXT}", env=env)
+        assert installed(prefix) == NEXT
         run("npm", "uninstall", "-g", "--prefix", prefix, *QUIET, "dynorun", env=env)
         left = {path for path in files_below(prefix) if not path.endswith(".package-lock.json")}
         assert not left, f"left behind: {left}"
+        assert version_line([place / "other/bin/dyno"], env) == f"dyno {VERSION}\n"
+
+
+def installed(prefix):
+    """The version of the package and of its binary in a prefix of npm; they are the same."""
+    top = prefix / "lib/node_modules/dynorun"
+    files = [top / "package.json", *top.glob(f"node_modules/{PLATFORM}/package.json")]
+    (version,) = {json.loads(path.read_text())["version"] for path in files}
+    return version
 
 
 def launcher_is_fast(prefix):
@@ -116,6 +128,8 @@ def npx_runs_it(packages):
 def a_missing_platform_is_named(packages):
     """6. Status 69 and one line with the missing package: another CPU, a lock file that lost it, an unknown platform."""
     needs("node", "npm")
+    if tuple(map(int, run("npm", "--version").split(".")[:2])) < (10, 2):
+        raise Skipped("npm is older than 10.2, which does not know `--cpu`")
     with temporary() as name, Registry(packages.place) as registry:
         place = Path(name)
         env = npm_environment(place, registry)
@@ -161,12 +175,14 @@ def unknown(launcher, place, env):
 
 
 def through_node_it_passes_signals_on(packages):
-    """The half for `node`: version, arguments, status, and SIGTERM reaches `dyno`."""
+    """The half for `node`: version, arguments, status, and SIGTERM reaches `dyno`, which a newer `node` becomes."""
     needs("node", "npm")
     with temporary() as name, Registry(packages.place) as registry:
         place = Path(name)
         env = npm_environment(place, registry)
         dyno = ["node", project(place, env) / "node_modules/dynorun/bin/dyno"]
+        if run("node", "-p", "typeof process.execve") == "function\n":
+            is_dyno_itself(dyno, place, env)
         Start(dyno, place, env).ends_by(signal.SIGTERM)
         passes_words(dyno, place, env)
         run(*dyno, "run", "exit 7", status=7, cwd=place / "app", env=env)
@@ -181,21 +197,26 @@ def publint_finds_nothing(packages):
 
 
 def pnpm_installs_it(packages):
-    """7, 10. Under pnpm."""
+    """7, 10. Under pnpm; `pnpm exec` waits and passes SIGTERM on; a removal leaves nothing."""
     pnpm = node_tool("pnpm", "pnpm@9.15.9")
     with temporary() as name, Registry(packages.place) as registry:
         place = Path(name)
-        env = npm_environment(place, registry)
+        # Otherwise it keeps what is removed for a week.
+        env = npm_environment(place, registry) | {"npm_config_modules_cache_max_age": "0"}
         app = place / "project"
         app.mkdir()
         (app / "package.json").write_text(json.dumps({"name": "app", "dependencies": {"dynorun": VERSION}}))
         run(pnpm, "install", "--ignore-scripts", "--store-dir", place / "store", cwd=app, env=env)
         assert run(pnpm, "exec", "dyno", "--version", cwd=app, env=env) == f"dyno {VERSION}\n"
         is_dyno_itself([app / "node_modules/.bin/dyno"], place, env)
+        Start([pnpm, "exec", "dyno"], place, env, app).ends_by(signal.SIGTERM)
+        run(pnpm, "remove", "--store-dir", place / "store", "dynorun", cwd=app, env=env)
+        left = {path for path in files_below(app) if "dynorun" in path or "/bin/" in path}
+        assert not left, f"left behind: {left}"
 
 
 def yarn_installs_it(packages):
-    """7. Under Yarn, with Plug'n'Play and with node_modules. Yarn itself waits between the caller and `dyno`."""
+    """7. Under Yarn, with Plug'n'Play and with node_modules: Yarn waits and passes SIGTERM on; a removal leaves nothing."""
     if len(packages.binaries) < 2:
         raise Skipped("Yarn asks the registry for the packages of all CPUs")
     yarn = node_tool("yarn", "@yarnpkg/cli-dist@4.9.1")
@@ -214,8 +235,15 @@ def yarn_installs_it(packages):
             run(yarn, "install", cwd=app, env=env)
             assert run(yarn, "dyno", "--version", cwd=app, env=env) == f"dyno {VERSION}\n"
             passes_words([yarn, "dyno"], place, env, directory=app)
+            Start([yarn, "dyno"], place, env, app).ends_by(signal.SIGTERM, 143)
+            run(yarn, "remove", "dynorun", cwd=app, env=env)
+            # Its cache keeps what it has downloaded.
+            left = {path for path in files_below(app) if "dynorun" in path and not path.startswith(".yarn/cache/")}
+            assert not left, f"left behind: {left}"
 
 
-CHECKS = [npm_has_no_scripts, npm_installs_it, a_missing_platform_is_named]
-SLOW = [npm_files_install_too, npx_runs_it, through_node_it_passes_signals_on, publint_finds_nothing, pnpm_installs_it,
-        yarn_installs_it]  # fmt: skip
+CHECKS = [
+    npm_has_no_scripts, npm_installs_it, npm_files_install_too, npx_runs_it, a_missing_platform_is_named,
+    through_node_it_passes_signals_on,
+]  # fmt: skip
+SLOW = [publint_finds_nothing, pnpm_installs_it, yarn_installs_it]

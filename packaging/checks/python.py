@@ -1,16 +1,19 @@
 """Checks of the wheel: pip, pipx and uv."""
 
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 from .harness import (
-    TOOLS, VERSION, Skipped, environment, files_below, is_dyno_itself, links_as_foreman, needs_network, python_tool, run,
-    temporary, version_line,
+    TOOLS, VERSION, Skipped, Start, environment, files_below, is_dyno_itself, links_as_foreman, needs_network,
+    python_tool, run, temporary, version_line,
 )  # fmt: skip
-from .next_version import next_packages
+from .next_version import NEXT, next_packages
 
 OFFLINE = ["--no-index", "--no-deps", "--quiet", "--disable-pip-version-check"]
+# What uv and pipx keep for themselves.
+LOCKS = "."
 
 
 def venv(place):
@@ -50,14 +53,26 @@ def pip_installs_it(packages):
         for command in ["dyno", "dynorun"]:
             is_dyno_itself([bin_place / command], place)
         links_as_foreman("command -v dyno", place, environment(place), bin_place)
-        run(*pip, "install", *OFFLINE, next_packages(packages, "wheel").wheel())
+        other = venv(place / "other")
+        newer = next_packages(packages, "wheel").wheel()
+        run(*other, "install", *OFFLINE, newer)
+        assert [installed(place / each) for each in ["a venv", "other"]] == [VERSION, NEXT], "two versions side by side"
+        run(*pip, "install", *OFFLINE, newer)
+        assert installed(place / "a venv") == NEXT
         run(*pip, "uninstall", "--yes", "--quiet", "--disable-pip-version-check", "dynorun")
         left = files_below(place / "a venv") - before
         assert not left, f"left behind: {left}"
+        assert version_line([place / "other/bin/dyno"]) == f"dyno {VERSION}\n"
+
+
+def installed(place):
+    """The version of the package in a venv; exactly one."""
+    (found,) = place.glob("lib/python*/site-packages/dynorun-*.dist-info")
+    return found.name.removeprefix("dynorun-").removesuffix(".dist-info")
 
 
 def uvx_runs_it(packages):
-    """5. `uvx dynorun` and `uvx --from FILE dyno`; `uv tool install`."""
+    """5. `uvx dynorun` and `uvx --from FILE dyno`; `uv tool install`, an upgrade, and a removal that leaves nothing."""
     uv, env = python_tool("uv")
     with temporary() as name:
         place = Path(name)
@@ -65,14 +80,21 @@ def uvx_runs_it(packages):
         for word in ["dyno", "dynorun"]:
             printed = run(*uv, "tool", "run", "--quiet", "--from", packages.wheel(), word, "--version", env=env)
             assert printed == f"dyno {VERSION}\n", printed
+        # It waits, and passes the signal on.
+        Start([*uv, "tool", "run", "--quiet", "--from", packages.wheel(), "dynorun"], place, env).ends_by(signal.SIGTERM, 143)
+        bin_place, tools = place / "home/.local/bin", place / "home/.local/share/uv/tools"
         run(*uv, "tool", "install", "--quiet", packages.wheel(), env=env)
-        is_dyno_itself([place / "home/.local/bin/dyno"], place, env)
+        is_dyno_itself([bin_place / "dyno"], place, env)
+        run(*uv, "tool", "install", "--quiet", next_packages(packages, "wheel").wheel(), env=env)
+        assert f"dynorun v{NEXT}" in run(*uv, "tool", "list", env=env)
+        assert version_line([bin_place / "dyno"]) == f"dyno {VERSION}\n"
         run(*uv, "tool", "uninstall", "--quiet", "dynorun", env=env)
-        assert not (place / "home/.local/bin/dyno").exists()
+        left = {path for at in [bin_place, tools] for path in files_below(at) if not path.startswith(LOCKS)}
+        assert not left, f"left behind: {left}"
 
 
 def pipx_runs_it(packages):
-    """5. `pipx run --spec FILE dyno`; `pipx install` also links the man page."""
+    """5. `pipx run --spec FILE dyno`; `pipx install` links the man page, too; an upgrade and a removal leave nothing."""
     pipx, env = python_tool("pipx")
     # Its own environment gets a newer pip.
     needs_network()
@@ -87,11 +109,15 @@ def pipx_runs_it(packages):
         }  # fmt: skip
         printed = run(*pipx, "run", "--spec", packages.wheel(), "dyno", "--version", env=env)
         assert printed.endswith(f"dyno {VERSION}\n"), printed
+        is_dyno_itself([*pipx, "run", "--spec", packages.wheel(), "dyno"], place, env)
         run(*pipx, "install", packages.wheel(), env=env)
         assert (home / "man/man1/dyno.1").exists()
         is_dyno_itself([home / "bin/dyno"], place, env)
+        run(*pipx, "install", "--force", next_packages(packages, "wheel").wheel(), env=env)
+        assert f"dynorun {NEXT}" in run(*pipx, "list", "--short", env=env)
         run(*pipx, "uninstall", "dynorun", env=env)
-        assert not (home / "bin/dyno").exists() and not (home / "man/man1/dyno.1").exists()
+        left = {path for at in ["bin", "man", "venvs"] for path in files_below(home / at) if not path.startswith(LOCKS)}
+        assert not left, f"left behind: {left}"
 
 
 CHECKS = [pip_installs_it]

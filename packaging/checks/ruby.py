@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from kinds.gem import warnings
+
 from .harness import (
     CPU, VERSION, environment, files_below, is_dyno_itself, links_as_foreman, needs, passes_words, run, temporary, version_line,
 )  # fmt: skip
@@ -40,6 +42,20 @@ def gem_installs_it(packages):
         assert not left, f"left behind: {left}"
 
 
+def warnings_of_gem_build_are_refused(packages):
+    """8. `packaging/pack` refuses every warning of `gem build`, except for a homepage that Cargo.toml lacks."""
+    del packages
+    needs("gem")
+    fields = "s.name = s.summary = 'x'; s.description = s.name * 2; s.files = ['x.gemspec']; s.version = '1'; s.authors = ['x']; s.license = '%s'"
+    with temporary() as name:
+        for license_name, warned in [("MIT", []), ("None such", ["license value"])]:
+            (Path(name) / "x.gemspec").write_text(f"Gem::Specification.new {{ |s| {fields % license_name} }}\n")
+            printed = run("gem", "build", "x.gemspec", cwd=name)
+            found = warnings(printed, None)
+            assert [line[:13] for line in found] == warned, printed
+            assert set(warnings(printed, "https://example.com")) == {"no homepage specified", *found}, printed
+
+
 def gem_in_a_read_only_directory_runs(packages):
     """The directory of the gems cannot be written, by a user who owns nothing in it."""
     needs("gem", "setpriv")
@@ -61,4 +77,4 @@ def gem_in_a_read_only_directory_runs(packages):
             run("chmod", "-R", "u+w", gems)
 
 
-CHECKS = [gem_installs_it, gem_in_a_read_only_directory_runs]
+CHECKS = [gem_installs_it, warnings_of_gem_build_are_refused, gem_in_a_read_only_directory_runs]

@@ -1,14 +1,13 @@
 """Checks of the packages of distributions. Nothing is installed on this machine."""
 
 import gzip
-import re
 from pathlib import Path
 
-from .harness import VERSION, Skipped, environment, files_below, is_dyno_itself, needs, run, temporary, until, version_line
+from .contents import HELD
+from .harness import (
+    VERSION, Skipped, environment, files_below, is_dyno_itself, needs, run, temporary, until, version_line,
+)  # fmt: skip
 from .next_version import NEXT, next_packages
-
-HELD = {"usr/bin/dyno", "usr/share/man/man1/dyno.1.gz", "usr/share/man/man1/dyno-start.1.gz",
-        "usr/share/bash-completion/completions/dyno", "usr/share/fish/vendor_completions.d/dyno.fish"}  # fmt: skip
 
 
 def dpkg_installs_it(packages):
@@ -49,23 +48,6 @@ def lintian_finds_nothing(packages):
         assert all("initial-upload-closes-no-bugs" in line for line in rest), found
 
 
-def other_packages_have_the_same_files(packages):
-    """The packages for rpm, apk and Arch contain the command, the man pages and the completions."""
-    wanted = HELD | {"usr/share/zsh/site-functions/_dyno", "usr/share/licenses/dynorun/LICENSE"}
-    lists = {
-        "*.apk": ["tar", "--ignore-zeros", "-tzf"],
-        "*.pkg.tar.zst": ["tar", "--zstd", "-tf"],
-        "*.rpm": ["sh", "-c", 'rpm2cpio "$1" | cpio --quiet -t', "sh"],
-    }
-    for pattern, command in lists.items():
-        for program in {"*.pkg.tar.zst": ["zstd"], "*.rpm": ["rpm2cpio", "cpio"]}.get(pattern, []):
-            needs(program)
-        for package in sorted(packages.place.glob(pattern)):
-            names = {re.sub(r"^(\./|/)", "", line) for line in run(*command, package).splitlines()}
-            assert wanted <= names, f"{package.name} lacks {wanted - names}"
-            assert not {name for name in names if "foreman" in name or "honcho" in name}
-
-
 def zsh_completes_at_the_first_tab(packages):
     """An interactive zsh that finds the completions of the package completes `dyno resta` at the first Tab."""
     needs("dpkg-deb", "zsh", "tmux")
@@ -88,5 +70,5 @@ def zsh_completes_at_the_first_tab(packages):
             run(*tmux, "kill-server")
 
 
-CHECKS = [dpkg_installs_it, zsh_completes_at_the_first_tab, other_packages_have_the_same_files]
+CHECKS = [dpkg_installs_it, zsh_completes_at_the_first_tab]
 SLOW = [lintian_finds_nothing]

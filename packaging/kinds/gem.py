@@ -6,6 +6,15 @@ import subprocess
 
 from .project import PACKAGING, PackError, needs, write
 
+WARNING = "WARNING:  "
+
+
+def warnings(text, repository):
+    """What `gem build` warns of. `--strict` would also refuse a missing homepage, which Cargo.toml may leave out."""
+    found = [line.removeprefix(WARNING) for line in text.splitlines() if line.startswith(WARNING)]
+    allowed = [] if repository else ["no homepage specified"]
+    return [line for line in found if line not in allowed and not line.startswith("See https://guides.rubygems.org/")]
+
 
 def make(project):
     needs("gem", "ruby")
@@ -28,10 +37,10 @@ def make(project):
         }
         shutil.copy(PACKAGING / "gem" / "dynorun.gemspec", place)
         path = project.out / f"{project.name}-{project.version}-{binary.cpu}-linux.gem"
-        # A missing homepage is a warning, too.
-        strict = ["--strict"] if project.repository else []
-        command = ["gem", "build", *strict, "--silent", "--output", path, "dynorun.gemspec"]
-        answer = subprocess.run(command, cwd=place, env=environment, stderr=subprocess.PIPE, text=True)
+        command = ["gem", "build", "--output", path, "dynorun.gemspec"]
+        answer = subprocess.run(command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if answer.returncode != 0:
-            raise PackError(f"`gem build` refused the gem: {answer.stderr.strip()}", f"look at {place}", 70)
+            raise PackError(f"`gem build` refused the gem: {answer.stdout.strip()}", f"look at {place}", 70)
+        if warnings(answer.stdout, project.repository):
+            raise PackError(f"`gem build` has warned: {answer.stdout.strip()}", f"look at {place}", 70)
         yield path

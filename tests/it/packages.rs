@@ -45,7 +45,7 @@ fn app() -> App {
         .file("gems/dynorun/libexec/.keep", "")
         .file("node/dynorun/package.json", "{}")
         .file("node/dynorun/node_modules/@dynorun/linux-x64/bin/.keep", "")
-        .file("home/.local/bin/.keep", "")
+        .file("home/.keep", "")
         .file("bin/.keep", "")
         .script("tools/gem", GEM)
         .script("tools/npm", "echo \"$NODE\"\n");
@@ -64,26 +64,26 @@ fn call(app: &App, program: &Path) -> Call {
     call.env("GEMS", app.path("gems")).env("NODE", app.path("node"))
 }
 
-/// The lines of the page that link `dyno` as `foreman`.
-fn link_lines() -> Vec<&'static str> {
+/// The commands of the page that link `dyno` as `foreman`.
+fn link_commands() -> Vec<&'static str> {
     let (_, page) = PAGES.iter().find(|(name, _)| *name == "packages").unwrap();
-    blocks(page, "sh").into_iter().filter(|block| block.starts_with("ln -s ")).collect()
+    blocks(page, "sh").into_iter().filter(|block| block.contains("ln -s ")).collect()
 }
 
 #[test]
 fn s13_2_each_line_of_the_docs_makes_bin_dev_of_rails_run_dyno() {
-    let lines = link_lines();
-    assert_eq!(lines.len(), 3);
-    for line in lines {
+    let commands = link_commands();
+    assert_eq!(commands.len(), 3);
+    for commands in commands {
         for bin_dev in BIN_DEVS {
             let app = app().script("dev", bin_dev);
-            call(&app, Path::new("/bin/sh")).args(&["-c", line]).run().expect(Ended::Code(0), "", "");
+            call(&app, Path::new("/bin/sh")).args(&["-c", commands]).run().expect(Ended::Code(0), "", "");
 
             let finished = call(&app, &app.path("dev")).run();
 
             assert!(app.has("gems/foreman"), "the script installs the gem foreman");
             finished.expect_end(Ended::Code(0));
-            assert_eq!(finished.lines_of("web.1")[1], "web on 3000", "{line}");
+            assert_eq!(finished.lines_of("web.1")[1], "web on 3000", "{commands}");
             let version = call(&app, Path::new("foreman")).args(&["version"]).run();
             assert!(version.stderr().contains(", called as `foreman`\n"), "{}", version.stderr());
         }
