@@ -147,6 +147,16 @@ fn s18_3_names_and_values_that_an_engine_refuses_are_errors() {
         let procfile = format!("{name}: ./work\n");
         refuses(&procfile, &["kubernetes", "-a", "shop"], &fact, &format!("rename `{name}` in the Procfile"));
     }
+    // Dokku gives up in the middle of a deploy (dokku#4129, dokku#4146).
+    for (name, reason) in [
+        ("my_worker", "it may not contain `_`"),
+        ("Worker", "it may not contain capitals"),
+        ("worker-", "it may not begin or end with `-`"),
+    ] {
+        let fact = format!("dokku cannot have the process type `{name}`: {reason}");
+        let procfile = format!("web: ./server\n{name}: ./work\n");
+        refuses(&procfile, &["dokku", "-a", "shop"], &fact, &format!("rename `{name}` in the Procfile"));
+    }
     let reason = "it becomes a part of a host name, which may only have a-z 0-9 -, and no - at its ends";
     let fact = format!("caddy cannot have the process type `my_api`: {reason}");
     refuses("my_api: ./api\n", &["caddy", "-a", "shop", "--ready", "my_api"], &fact, "rename `my_api` in the Procfile");
