@@ -102,7 +102,7 @@ const OPTIONS: [&str; 6] = ["-t", "3", "--stop-signal", "quit=INT", "--can-die",
 const LASTING: [&str; 4] = ["web-1", "shell-1", "deaf-1", "quit-1"];
 
 /// Config vars whose values configuration files get wrong.
-fn nasty_values() -> Vec<(&'static str, String)> {
+pub(crate) fn nasty_values() -> Vec<(&'static str, String)> {
     let long = "0123456789%y'\"$ \\".repeat(5_900);
     let values = [
         ("N_BOTH", "it's \"both\""),
@@ -123,7 +123,7 @@ fn nasty_values() -> Vec<(&'static str, String)> {
 }
 
 /// A file in which each value is in double quotes.
-fn env_file() -> String {
+pub(crate) fn env_file() -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     let line = |(key, value): (_, String)| format!("{key}=\"{}\"\n", quoted(&value));
     nasty_values().into_iter().map(line).collect::<Vec<String>>().concat()
