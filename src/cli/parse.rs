@@ -282,7 +282,7 @@ mod tests {
     fn a_wrong_option_exits_with_2_but_with_1_under_the_name_foreman() {
         assert_eq!(refused("dyno start --nope").0, 2);
         assert_eq!(refused("foreman start --nope").0, 1);
-        for line in ["honcho", "honcho bogus", "honcho export", "honcho start --nope", "honcho start -x"] {
+        for line in ["honcho", "honcho bogus", "honcho start --nope", "honcho start -x"] {
             assert_eq!(refused(line).0, 2, "{line}");
         }
         assert_eq!(refused("foreman help").0, 0);

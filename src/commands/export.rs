@@ -26,6 +26,11 @@ use crate::supervisor::Outcome;
 
 pub(super) fn run(cli: &Cli, args: &ExportArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
+    if cli.dialect == Dialect::Honcho {
+        let fact = "under the name `honcho` there is no `export`: the files of honcho have other names than those of `dyno export`";
+        let hint = "type `dyno export systemd DIR`; `dyno help export` lists the formats";
+        return Err(Error::new(Status::Failed, fact, hint));
+    }
     if args.has_template {
         let hint = "leave `-t` out, and change the files that are written";
         return Err(Error::usage("`-t`: `dyno export` has no templates", hint));

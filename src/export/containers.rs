@@ -11,6 +11,9 @@ use crate::model::{HttpCheck, ProcessType, Readiness};
 pub(super) const NOT_UTF8: &str = "it is not UTF-8";
 pub(super) const VALUE_NOT_UTF8: &str = "its value is not UTF-8";
 
+/// The longest part of a host name (RFC 1123).
+pub(super) const LABEL_BYTES: usize = 63;
+
 /// How long a dyno may take until it is ready, in seconds.
 pub(super) const BOOT_SECONDS: u64 = 60;
 
@@ -70,7 +73,26 @@ pub(super) fn host(format: &'static str, app: &ExportedApp) -> Result<String, Ex
 /// Whether this is one part of a host name.
 pub(super) fn is_label(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(is_part) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=LABEL_BYTES).contains(&text.len())
+        && text.bytes().all(is_part)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Why the name of a process type cannot be one part of a host name.
+pub(super) fn not_a_label(process_type: &ProcessType) -> Option<&'static str> {
+    let name = process_type.as_str();
+    if name.contains('_') {
+        Some("it may not contain `_`")
+    } else if name.contains(|c: char| c.is_ascii_uppercase()) {
+        Some("it may not contain capitals")
+    } else if name.starts_with('-') || name.ends_with('-') {
+        Some("it may not begin or end with `-`")
+    } else if name.len() > LABEL_BYTES {
+        Some("it may not have more than 63 characters")
+    } else {
+        None
+    }
 }
 
 /// A text as one part of a host name.

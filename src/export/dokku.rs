@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::containers::{
-    awaited_port, common_notes, has_default_statuses, host, listed, names_note, note_lines, running,
+    awaited_port, common_notes, has_default_statuses, host, listed, names_note, not_a_label, note_lines, running,
 };
 use super::marker::MARKER_KEY;
 use super::stop_signal::{SIGTERM, signal_name};
@@ -31,7 +31,7 @@ const LONGEST_PAIR: usize = 130_000;
 
 /// The files for an app.
 pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
-    check_name(app)?;
+    check_names(app)?;
     let marker = Marker::new(ExportFormat::Dokku, &app.name);
     let notes = notes(app);
     let mut files = Vec::new();
@@ -45,11 +45,20 @@ pub(super) fn files(app: &ExportedApp) -> Result<Exported, ExportFailure> {
     Ok(Exported { files, notes })
 }
 
-fn check_name(app: &ExportedApp) -> Result<(), ExportFailure> {
+fn check_names(app: &ExportedApp) -> Result<(), ExportFailure> {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     let is_good = app.name.bytes().all(is_part) && app.name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let reason = "names there may only have a-z 0-9 - and dots, and begin with a letter or a digit";
-    if is_good { Ok(()) } else { Err(ExportFailure::App { format: NAME, app: app.name.clone(), reason }) }
+    if !is_good {
+        return Err(ExportFailure::App { format: NAME, app: app.name.clone(), reason });
+    }
+    let mut types = app.types.iter().map(|exported| &exported.process_type);
+    match types.find_map(|process_type| Some((process_type, not_a_label(process_type)?))) {
+        Some((process_type, reason)) => {
+            Err(ExportFailure::Type { format: NAME, process_type: process_type.clone(), reason })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether there is a file with values.

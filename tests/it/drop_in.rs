@@ -79,7 +79,7 @@ fn s11_3_foreman_and_honcho_end_with_1_on_an_error_of_dyno() {
 fn s11_3_a_usage_error_is_status_2_for_honcho_and_1_for_foreman() {
     let app = App::new("web: true\n");
 
-    for args in [&[][..], &["bogus"], &["export", "upstart", "."], &["start", "--nope"], &["start", "-x"], &["run"]] {
+    for args in [&[][..], &["bogus"], &["start", "--nope"], &["start", "-x"], &["run"]] {
         app.called("honcho", []).args(args).run().expect_end(Ended::Code(2));
     }
     for args in [&["bogus"][..], &["export", "upstart", "."], &["start", "--nope"]] {

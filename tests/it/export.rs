@@ -278,11 +278,33 @@ fn s18_1_foreman_writes_the_same_names_and_replaces_its_own_files() {
     let hint = "leave `-t` out, and change the files that are written";
     let fact = error("`-t`: `dyno export` has no templates", hint);
     foreman(&["systemd", "out", "-t", "templates"]).expect(Ended::Code(1), "", &fact);
-    let upstart = foreman(&["upstart", "out"]);
-    upstart.expect_end(Ended::Code(1));
-    let fact = "error: `upstart` is not a valid value for `FORMAT`\n";
-    assert!(upstart.stderr().starts_with(fact), "{}", upstart.stderr());
-    assert!(upstart.stderr().ends_with("; `dyno` writes no files for upstart\n"), "{}", upstart.stderr());
+    // Formats that foreman alone has.
+    let written = names(&app.path("out"));
+    for format in ["upstart", "inittab", "bluepill", "daemon"] {
+        let fact = format!("`{format}` is not a valid value for `FORMAT`");
+        let hint = format!("write `systemd`, `supervisord`, `runit` or `launchd`; `dyno` writes no files for {format}");
+        foreman(&[format, "out"]).expect(Ended::Code(1), "", &error(&fact, &hint));
+    }
+    assert_eq!(names(&app.path("out")), written);
+}
+
+#[test]
+fn s18_1_honcho_export_names_the_export_of_dyno() {
+    let app = app();
+    let fact = "under the name `honcho` there is no `export`: the files of honcho have other names than those of `dyno export`";
+    let text = error(fact, "type `dyno export systemd DIR`; `dyno help export` lists the formats");
+
+    for args in [
+        &["systemd", "out"][..],
+        &["-a", "shop", "-l", "log", "-c", "web=2", "upstart", "out"],
+        &["-f", "missing", "systemd", "out"],
+        &["--help"],
+        &[],
+    ] {
+        app.called("honcho", ["export"]).args(args).run().expect(Ended::Code(1), "", &text);
+    }
+    app.called("honcho", ["-e", "x", "export", "systemd", "out"]).run().expect(Ended::Code(1), "", &text);
+    assert!(!app.has("out"));
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! `dyno export` for engines that run containers, and for Caddy: the files as a user sees them, and what is refused (S18).
+//! `dyno export` for engines that run containers, and for Caddy: the files as a user sees them, and what is refused (S18). Also
+//! where each format has the values of config vars.
 //!
 //! That the engines read them as meant is tested in `real_apps_export_containers`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::harness::{App, Ended, error};
 use crate::texts::assert_folder;
@@ -74,20 +76,27 @@ fn s18_2_a_small_app_has_small_files() {
     assert_folder("export_containers_small", texts);
 }
 
+/// The files in a directory and in those below it: runit and s6 have a directory for each dyno.
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn s18_3_values_are_in_one_file_that_only_its_owner_reads() {
     let app = app();
     // Dokku gets values in base64.
     let secrets = ["hidden", "aGlkZGVu"];
-    for (format, file) in [("compose", "shop.env"), ("kubernetes", "shop.secret.yaml"), ("dokku", "shop.env")] {
+    let formats = ["compose", "kubernetes", "dokku", "systemd", "supervisord", "runit", "s6", "launchd"];
+    for format in formats {
+        let file = if format == "kubernetes" { "shop.secret.yaml" } else { "shop.env" };
         app.dyno(["export", format, format]).args(OPTIONS).run().expect_end(Ended::Code(0));
         let mut with_values = Vec::new();
-        for entry in fs::read_dir(app.path(format)).unwrap() {
-            let path = entry.unwrap().path();
+        for path in files_below(&app.path(format)) {
             let text = fs::read_to_string(&path).unwrap();
             if secrets.iter().any(|secret| text.contains(secret)) {
                 let mode = path.metadata().unwrap().permissions().mode() & 0o777;
-                with_values.push((path.file_name().unwrap().to_str().unwrap().to_owned(), mode));
+                with_values.push((path.strip_prefix(app.path(format)).unwrap().display().to_string(), mode));
             }
         }
         assert_eq!(with_values, [(file.to_owned(), 0o600)], "{format}");
@@ -146,6 +155,16 @@ fn s18_3_names_and_values_that_an_engine_refuses_are_errors() {
         let fact = format!("kubernetes cannot have the process type `{name}`: {label}");
         let procfile = format!("{name}: ./work\n");
         refuses(&procfile, &["kubernetes", "-a", "shop"], &fact, &format!("rename `{name}` in the Procfile"));
+    }
+    // Dokku gives up in the middle of a deploy (dokku#4129, dokku#4146).
+    for (name, reason) in [
+        ("my_worker", "it may not contain `_`"),
+        ("Worker", "it may not contain capitals"),
+        ("worker-", "it may not begin or end with `-`"),
+    ] {
+        let fact = format!("dokku cannot have the process type `{name}`: {reason}");
+        let procfile = format!("web: ./server\n{name}: ./work\n");
+        refuses(&procfile, &["dokku", "-a", "shop"], &fact, &format!("rename `{name}` in the Procfile"));
     }
     let reason = "it becomes a part of a host name, which may only have a-z 0-9 -, and no - at its ends";
     let fact = format!("caddy cannot have the process type `my_api`: {reason}");

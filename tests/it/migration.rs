@@ -269,7 +269,7 @@ fn from_honcho() {
     honcho("run").expect_end(Ended::Code(2));
     table.row("`honcho export`");
     run(&app, "export upstart .").expect_end(Ended::Code(2));
-    honcho("export upstart .").expect_end(Ended::Code(2));
+    honcho("export upstart .").expect_end(Ended::Code(1));
     table.end();
 }
 

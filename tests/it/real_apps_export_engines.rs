@@ -236,6 +236,24 @@ impl Engine<'_> {
         assert!(output.status.success(), "{output:?}");
     }
 
+    /// What the docs say to type after a new export. `only_values`: nothing but `APP.env` has changed.
+    pub(crate) fn take_new_files(&self, names: &[&str], only_values: bool) {
+        let services = self.services(names);
+        let restart: Vec<&str> = services.iter().map(String::as_str).collect();
+        let all = format!("{APP}:*");
+        let calls: Vec<Vec<&str>> = match self.host {
+            Host::Supervisord if only_values => vec![vec!["update"], vec!["restart", &all]],
+            Host::Supervisord => vec![vec!["update"]],
+            Host::Runit => vec![[&["restart"], &restart[..]].concat()],
+            Host::S6 => vec![[&["-r"], &restart[..]].concat()],
+            Host::Systemd => vec![vec!["daemon-reload"], vec!["restart", "app.target"]],
+        };
+        for call in calls {
+            let output = self.control(&call);
+            assert!(output.status.success(), "{call:?}: {output:?}");
+        }
+    }
+
     /// Whether the engine says that a service has ended and is not started again.
     pub(crate) fn is_down(&self, name: &str) -> bool {
         let service = &self.services(&[name])[0];

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::app::fork;
 use crate::harness::{App, Ended};
 use crate::real_apps_export_engines::{Host, PATH};
+use crate::real_apps_export_probe::{env_file, nasty_values};
 
 /// Commands that configuration files get wrong, by the name of the type.
 const COMMANDS: [(&str, &str); 6] = [
@@ -53,6 +54,89 @@ fn s18_2_plists_have_the_commands_byte_for_byte() {
         let line = line.strip_prefix("exec ").unwrap_or(line);
         assert_eq!(line, command.trim(), "{name}");
         assert!(!fs::read_to_string(&file).unwrap().contains("s3cret"));
+    }
+}
+
+/// Writes what it gets: its further arguments, and its variables.
+const SHOW: &str = "name=$1\nshift\nprintf '%s\\0' \"$@\" >\"$name.words\"\nexec env -0 >\"$name.variables\"\n";
+
+/// Does what launchd does with the property lists in the directory of its second argument; `sh` is the program of the first.
+const LAUNCHD: &str = "
+import os, plistlib, signal, subprocess, sys
+shell, directory = sys.argv[1:]
+def start(service):
+    job = plistlib.load(open(f'{directory}/app-{service}.plist', 'rb'))
+    program, *words = job['ProgramArguments']
+    assert program == '/bin/sh'
+    with open(f'{service}.given', 'w') as file:
+        file.write(''.join(f'{key}={value}\\0' for key, value in job['EnvironmentVariables'].items()))
+    return subprocess.Popen(['sh', *words], executable=shell, env=job['EnvironmentVariables'],
+                            cwd=job['WorkingDirectory'], stdin=subprocess.DEVNULL, start_new_session=True)
+dynos = [start(service) for service in ('web-1', 'group-1')]
+release = start('release')
+try:
+    assert [dyno.wait(60) for dyno in dynos] == [0, 0]
+finally:
+    for process in [*dynos, release]:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+";
+
+/// Words of a command, and what a shell makes of them.
+const WORDS: [(&str, &str); 10] = [
+    ("'a  b'", "a  b"),
+    (r#""c'd""#, "c'd"),
+    ("'<x> & ]]>'", "<x> & ]]>"),
+    ("'-->'", "-->"),
+    ("'&amp;'", "&amp;"),
+    ("'$HOME'", "$HOME"),
+    (r"\\", r"\"),
+    (r"'\n'", r"\n"),
+    (r#""""#, ""),
+    ("ü€😀", "ü€😀"),
+];
+
+#[test]
+fn s18_3_the_script_of_a_plist_passes_every_byte_on() {
+    let values = nasty_values();
+    let mut typed: Vec<String> = WORDS.iter().map(|(typed, _)| (*typed).to_owned()).collect();
+    typed.extend(values.iter().map(|(key, _)| format!("\"${key}\"")));
+    let mut expected: Vec<&str> = WORDS.iter().map(|(_, word)| *word).collect();
+    expected.extend(values.iter().map(|(_, value)| value.as_str()));
+    let typed = typed.join(" ");
+    let procfile = format!("release: ./show release\nweb: ./show web {typed}\ngroup: ./show group {typed}\n");
+    // `sh` is dash, or bash as on a Mac.
+    for shell in ["/bin/sh", "/bin/bash"] {
+        let app = App::new(&procfile).script("show", SHOW).file(".env", env_file());
+        let directory = app.top().join("launchd");
+        let directory = directory.to_str().unwrap();
+        let call = app.dyno(["export", "launchd", directory, "--stop-all", "group"]).env("PATH", PATH);
+        call.run().expect_end(Ended::Code(0));
+
+        let mut launchd = Command::new("python3");
+        launchd.args(["-c", LAUNCHD, shell, directory]).current_dir(app.root());
+        assert!(fork(&mut launchd).wait().unwrap().success());
+
+        let items = |file: &str| -> Vec<String> {
+            let text = String::from_utf8(fs::read(app.path(file)).unwrap()).unwrap();
+            text.split_terminator('\0').map(str::to_owned).collect()
+        };
+        assert!(app.has("release.variables"), "the release command is first");
+        for name in ["web", "group"] {
+            assert_eq!(items(&format!("{name}.words")), expected, "{shell}: {name}");
+            let of_shell = |item: &String| ["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| item.starts_with(own));
+            let mut seen = items(&format!("{name}.variables"));
+            seen.retain(|item| !of_shell(item));
+            seen.sort();
+            let given = items(&format!("{name}-1.given"));
+            assert!(given.contains(&format!("DYNO={name}.1")) && !given.iter().any(|item| item.starts_with("N_")));
+            let mut all = given;
+            all.extend(values.iter().map(|(key, value)| format!("{key}={value}")));
+            all.sort();
+            assert_eq!(seen, all, "{shell}: {name}");
+        }
     }
 }
 

@@ -218,3 +218,30 @@ fn s18_3_values_that_are_filled_in_reach_the_app() {
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
+
+#[test]
+fn s18_1_a_new_export_reaches_the_dynos_as_the_docs_say() {
+    for host in Host::ALL {
+        let procfile = |word: &str| format!("release: echo $TOKEN >released\nweb: ./show {word}; exec sleep 1000\n");
+        let app = App::new(&procfile("a")).script("show", "echo \"$1 $TOKEN\" >new\nmv new shown\n");
+        let app = app.file(".env", "TOKEN=1\n");
+        host.export(&app, &["-c", "web=2"]);
+        let Some(engine) = host.start(&app) else { continue };
+        engine.running.until("it runs", || text(&app, "shown") == "a 1\n" && !engine.is_down("web-2"));
+
+        engine.stop(&["web-2"]);
+        for (word, token) in [("a", "2"), ("b", "2"), ("c", "3")] {
+            let has_new_values = token != text(&app, ".env").trim().trim_start_matches("TOKEN=");
+            app.write("Procfile", &procfile(word));
+            app.write(".env", &format!("TOKEN={token}\n"));
+            host.export(&app, &[]);
+            engine.take_new_files(&["web-1"], word == "a");
+            let shown = format!("{word} {token}\n");
+            engine.running.until("the new files are used", || text(&app, "shown") == shown);
+            let is_released = matches!(host, Host::Supervisord | Host::Systemd) && has_new_values;
+            assert!(!is_released || text(&app, "released").trim() == token, "{host:?}");
+        }
+        engine.stop(&["web-1", "release"]);
+        engine.end();
+    }
+}

@@ -102,7 +102,7 @@ const OPTIONS: [&str; 6] = ["-t", "3", "--stop-signal", "quit=INT", "--can-die",
 const LASTING: [&str; 4] = ["web-1", "shell-1", "deaf-1", "quit-1"];
 
 /// Config vars whose values configuration files get wrong.
-fn nasty_values() -> Vec<(&'static str, String)> {
+pub(crate) fn nasty_values() -> Vec<(&'static str, String)> {
     let long = "0123456789%y'\"$ \\".repeat(5_900);
     let values = [
         ("N_BOTH", "it's \"both\""),
@@ -123,7 +123,7 @@ fn nasty_values() -> Vec<(&'static str, String)> {
 }
 
 /// A file in which each value is in double quotes.
-fn env_file() -> String {
+pub(crate) fn env_file() -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     let line = |(key, value): (_, String)| format!("{key}=\"{}\"\n", quoted(&value));
     nasty_values().into_iter().map(line).collect::<Vec<String>>().concat()
@@ -261,7 +261,10 @@ fn rows(dyno: &Seen, seen: &Seen) -> Vec<(&'static str, String)> {
         ("Ignored signals", of_web("ignored")),
         (
             "Ignored signals, if a shell is first",
-            same(dyno.fact("shell.1.run1", "ignored") == seen.fact("shell.1.run1", "ignored"), "INT, QUIT".to_owned()),
+            same(
+                dyno.fact("shell.1.run1", "ignored") == seen.fact("shell.1.run1", "ignored"),
+                "INT, QUIT are ignored, too".to_owned(),
+            ),
         ),
         ("Blocked signals", compared("blocked")),
         ("Session of its own", of_web("session")),
@@ -276,7 +279,7 @@ fn rows(dyno: &Seen, seen: &Seen) -> Vec<(&'static str, String)> {
         ("From the stop signal to SIGKILL", same(given(dyno) == given(seen), given(seen).to_owned())),
         ("Stop signal for the other processes", same(helper(dyno) == helper(seen), helper(seen).to_owned())),
         (
-            "If a shell is first, workers of its programs get it later",
+            "Stop signal for workers of a shell's programs: later",
             same(worker(seen) == worker(dyno), "at once".to_owned()),
         ),
         ("A dyno that crashes starts again", same(seen.reports.contains_key("crash.1.run3"), "no".to_owned())),
@@ -301,7 +304,7 @@ const REASONS: [(&str, &str); 6] = [
         "supervisord forgets them when the first process has ended; systemd kills them then (`KillMode=mixed`)",
     ),
     (
-        "If a shell is first, workers of its programs get it later",
+        "Stop signal for workers of a shell's programs: later",
         "`dyno` knows which process is a shell; an engine signals all processes of the dyno at once",
     ),
 ];

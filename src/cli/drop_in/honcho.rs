@@ -43,6 +43,13 @@ enum HonchoTask {
     Check(Common),
     /// Print the version
     Version,
+    /// Not available: `dyno export` writes files for other engines
+    #[command(hide = true, disable_help_flag = true)]
+    Export {
+        /// The format, the directory and options, which are not read
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        words: Vec<OsString>,
+    },
 }
 
 /// The options that may come before or after the task.
@@ -108,6 +115,8 @@ pub(in crate::cli) fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         Some(HonchoTask::Check(common)) => {
             CliCommand::Check(CheckArgs { project: common.project(), ..CheckArgs::default() })
         }
+        // The command itself refuses this dialect, whatever the format (S18.1).
+        Some(HonchoTask::Export { .. }) => CliCommand::Export(Box::default()),
         None => {
             let message = "the following arguments are required: command\n";
             return Err(clap::Error::raw(clap::error::ErrorKind::MissingSubcommand, message));

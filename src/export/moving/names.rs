@@ -1,9 +1,7 @@
 //! Names of process types that an engine refuses or changes.
 
 use super::{MoveFinding, MoveTarget, MovedType};
-
-/// The longest label of DNS (RFC 1123).
-const LABEL_BYTES: usize = 63;
+use crate::export::containers::{LABEL_BYTES, not_a_label};
 
 /// The longest name of a unit of systemd.
 const UNIT_BYTES: usize = 255;
@@ -16,7 +14,7 @@ fn of_type(target: MoveTarget, moved: &MovedType<'_>) -> Option<MoveFinding> {
     let name = moved.process_type.as_str();
     match target {
         MoveTarget::Dokku | MoveTarget::Kubernetes => {
-            let why = refused_by_dns(name)?;
+            let why = not_a_label(moved.process_type)?;
             let message = format!("{target} refuses the name `{name}`: {why}");
             Some(moved.finding(true, message, rename(name, &moved.command)))
         }
@@ -36,20 +34,6 @@ fn of_type(target: MoveTarget, moved: &MovedType<'_>) -> Option<MoveFinding> {
         }
         // Both accept every name that a Procfile may have.
         MoveTarget::Heroku | MoveTarget::Compose | MoveTarget::Cnb | MoveTarget::Systemd => None,
-    }
-}
-
-fn refused_by_dns(name: &str) -> Option<&'static str> {
-    if name.contains('_') {
-        Some("it may not contain `_`")
-    } else if name.contains(|c: char| c.is_ascii_uppercase()) {
-        Some("it may not contain capitals")
-    } else if name.starts_with('-') || name.ends_with('-') {
-        Some("it may not begin or end with `-`")
-    } else if name.len() > LABEL_BYTES {
-        Some("it may not have more than 63 characters")
-    } else {
-        None
     }
 }
 
