@@ -4,27 +4,43 @@ use super::*;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
+/// So many other requests, of which each has its place at a dyno.
+fn occupy(router: &TestRouter, run: u64, count: usize) {
+    router.ask(move |router| {
+        let places: Vec<_> = (0..count).map(|_| router.drains.occupy(RunId(run))).collect();
+        Box::leak(Box::new(places));
+    });
+}
+
 #[test]
 fn s16_5_more_than_200_requests_for_one_dyno_are_h11_on_the_platform() {
     for (is_platform, last) in [(true, "HTTP/1.1 503 Service Unavailable\r\n"), (false, "HTTP/1.1 200 OK\r\n")] {
         let router = TestRouter::with_rules(|rules| rules.is_platform = is_platform);
         router.publish(vec![web(1, 1, dyno(says("hi")), LifeStage::Up)]);
-        // Other requests, of which each has its place.
-        let busy = |count: usize| {
-            router.ask(move |router| {
-                let places: Vec<_> = (0..count).map(|_| router.drains.occupy(RunId(1))).collect();
-                Box::leak(Box::new(places));
-            });
-        };
 
-        busy(199);
+        occupy(&router, 1, 199);
         assert!(router.exchange(GET).starts_with("HTTP/1.1 200 OK\r\n"));
-        busy(1);
+        occupy(&router, 1, 1);
         let answer = router.exchange(GET);
 
         assert!(answer.starts_with(last), "{answer}");
         assert_eq!(router.log_when(2)[1] == "GET /a 503 H11 Backlog too deep", is_platform, "{:?}", router.log());
     }
+}
+
+#[test]
+fn s16_6_requests_for_another_process_type_do_not_count_for_h11() {
+    let router = TestRouter::with_rules(|rules| rules.is_platform = true);
+    let api = Row { dyno: DynoName::new(process_type("api"), 1), ..web(1, 2, dyno(says("api")), LifeStage::Up) };
+    router.publish(vec![web(1, 1, dyno(says("web")), LifeStage::Up), api]);
+
+    occupy(&router, 1, 199);
+    occupy(&router, 2, 199);
+    assert!(router.exchange(GET).ends_with("\r\n\r\nweb"));
+    occupy(&router, 1, 1);
+    assert!(router.exchange(GET).starts_with("HTTP/1.1 503 "));
+
+    assert!(router.exchange(&GET.replace("localhost", "shop-api.localhost")).ends_with("\r\n\r\napi"));
 }
 
 #[test]
