@@ -50,7 +50,7 @@ fn s16_5_a_dyno_that_does_not_accept_in_5_s_is_h19() {
     // Its queue is full: the system drops the packets of further connections.
     let _listener = quiet.listen(0);
     let _waiting = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let router = TestRouter::start();
+    let router = TestRouter::with_rules(|rules| rules.writes_platform_lines = true);
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
     let mut client = router.connect();
     client.write_all(GET.as_bytes()).unwrap();
@@ -63,10 +63,31 @@ fn s16_5_a_dyno_that_does_not_accept_in_5_s_is_h19() {
     client.read_to_string(&mut answer).unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-    let line = router.log_when(1);
-    assert!(line[0].starts_with("GET /a 503 web.1 "), "{line:?}");
-    assert!(line[0].ends_with(" H19 Backend connection timeout"), "{line:?}");
+    let line = &router.log_when(1)[0];
+    assert!(line.starts_with("at=error code=H19 desc=\"Backend connection timeout\" method=GET "), "{line}");
+    assert_eq!(["dyno", "service", "status"].map(|name| field(line, name)), ["web.1", "", "503"], "{line}");
+    assert!(ms_of(line, "connect") >= 5000, "{line}");
     assert!(router.ask(move |_| began.elapsed()) >= Duration::from_secs(4));
+}
+
+#[test]
+fn s16_5_a_request_without_an_answer_for_30_s_has_its_time_in_the_log() {
+    let (port, requests) = silent();
+    let router = TestRouter::with_rules(|rules| {
+        (rules.enforces_timeouts, rules.writes_platform_lines) = (true, true);
+    });
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    requests.recv().unwrap();
+
+    router.let_time_pass();
+
+    let line = &router.log_when(1)[0];
+    assert!(line.starts_with("at=error code=H12 desc=\"Request timeout\" method=GET "), "{line}");
+    assert_eq!(["dyno", "status"].map(|name| field(line, name)), ["web.1", "503"], "{line}");
+    // The clock of the router has steps of a millisecond.
+    assert!((30_000..=30_001).contains(&ms_of(line, "service")), "{line}");
 }
 
 #[test]
