@@ -36,8 +36,7 @@ impl Backends {
         now: Duration,
         random: u64,
     ) -> Choice {
-        let most = MOST_IN_FLIGHT.saturating_mul(self.0.len().max(1));
-        if rules.is_platform && request.in_flight >= most {
+        if rules.is_platform && self.is_full(request.in_flight) {
             return Choice::Refuse(HCode::H11);
         }
         let deadline = request.since.saturating_add(rules.hold);
@@ -82,6 +81,14 @@ impl Backends {
         };
         let until = until.min(deadline);
         if now < until { Choice::Hold { until } } else { Choice::Refuse(code) }
+    }
+
+    /// Whether these requests are as many as the platform allows.
+    fn is_full(&self, in_flight: usize) -> bool {
+        let may_have_requests =
+            |backend: &&Backend| !matches!(backend.state, BackendState::Crashed | BackendState::Down);
+        let dynos = self.0.iter().filter(may_have_requests).count();
+        dynos > 0 && in_flight >= MOST_IN_FLIGHT.saturating_mul(dynos)
     }
 
     /// The code if no dyno is up and none is coming.
@@ -317,6 +324,25 @@ mod tests {
         assert_eq!(sent_to(chosen(399, true)), Some(1));
         assert_eq!(chosen(400, true), Choice::Refuse(HCode::H11));
         assert_eq!(sent_to(chosen(400, false)), Some(1));
+    }
+
+    #[test]
+    fn s16_6_dynos_that_are_down_or_crashed_take_no_part_in_h11() {
+        let request = ChoiceInput { in_flight: 200, ..ChoiceInput::default() };
+        let chosen = |other| {
+            let two = backends(&[LifeStage::Up, other]);
+            two.choose(&request, &Quarantine::default(), &rules(true), at(0), 0)
+        };
+        for stage in [LifeStage::Down, LifeStage::Crashed, LifeStage::Lost] {
+            assert_eq!(chosen(stage), Choice::Refuse(HCode::H11), "{stage:?}");
+        }
+        // These get requests soon, or still answer theirs.
+        for stage in [LifeStage::Booting, LifeStage::Backoff, LifeStage::Draining] {
+            assert_eq!(sent_to(chosen(stage)), Some(1), "{stage:?}");
+        }
+        let none = backends(&[LifeStage::Crashed]);
+        let choice = none.choose(&request, &Quarantine::default(), &rules(true), at(0), 0);
+        assert_eq!(choice, Choice::Refuse(HCode::H10));
     }
 
     proptest! {

@@ -17,7 +17,7 @@ pub struct ChoiceInput {
     pub was_refused: bool,
     /// The runs that other requests are trying: it waits for what they find out.
     pub left_to_others: Vec<u64>,
-    /// How many other requests are in flight.
+    /// How many other requests the dynos of the process type have. Only counted with the limits of the platform.
     pub in_flight: usize,
 }
 

@@ -169,16 +169,16 @@ impl fmt::Display for Rejection {
             Self::TwoHosts => "the request has more than one `Host` header",
             Self::Host => "the `Host` header is not a host name or an IP address",
             Self::Misdirected => "the `Host` header is not a name of this app",
-            Self::OtherApp => "the `Host` header is not a name that this connection can reach: if it is right, its dyno is not running",
+            Self::OtherApp => "this connection belongs to another app: try again; if that fails, no such app or process type is running",
             Self::NotLocal => "the `Host` header is not `localhost`, `APP.localhost` or `APP-TYPE.localhost`",
             Self::ContentLength => "`Content-Length` is not one number",
             Self::TwoLengths => "the request has both `Content-Length` and `Transfer-Encoding`",
             Self::TransferEncoding => "`Transfer-Encoding` must be `chunked`, only once, and only with HTTP/1.1",
             Self::TransferCoding => "`chunked` is the only `Transfer-Encoding` that is supported",
             Self::Chunk => "the body of the request has a malformed chunk",
-            Self::Trailer => "the request has a malformed trailer, or one that may not be a trailer",
+            Self::Trailer => "the request has a malformed trailer, or a header that is not allowed as a trailer",
             Self::Expect => "`100-continue` is the only `Expect` that is supported",
-            Self::Loop => "the request has passed through the router 5 times: the app sends its requests to itself",
+            Self::Loop => "the request has passed through routers of `dyno` 5 times: an app probably sends it back",
         })
     }
 }

@@ -98,7 +98,7 @@ impl RouterEntry {
         if code == HCode::H12 {
             return format!("{request} has had no answer for {seconds} s: Heroku would have ended it with {number}");
         }
-        format!("{request} has sent and received nothing for {seconds} s: Heroku would have ended it with {number}")
+        format!("{request}: no byte has passed for {seconds} s: Heroku would have ended it with {number}")
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
         );
         assert_eq!(
             entry.announcement(HCode::H15, at(55)),
-            "GET /slow%1B has sent and received nothing for 55 s: Heroku would have ended it with H15"
+            "GET /slow%1B: no byte has passed for 55 s: Heroku would have ended it with H15"
         );
     }
 }

@@ -180,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::model::ProcessType;
+    use crate::routing::AnswerFault;
 
     fn entry() -> RouterEntry {
         RouterEntry {
@@ -215,6 +216,47 @@ mod tests {
         let start = "sock=client at=warning code=H27 desc=\"Client Request Interrupted\" method=GET path=";
         assert!(gone.platform().starts_with(start), "{}", gone.platform());
         assert_eq!(gone.text(), "GET /a?b 499 web.1 5ms 95B H27 Client Request Interrupted");
+    }
+
+    #[test]
+    fn s16_5_each_code_has_the_line_of_the_platform() {
+        let unsent = "dyno= connect= service=";
+        let refused = "dyno=web.1 connect=0ms service=";
+        let sent = "dyno=web.1 connect=0ms service=5ms";
+        let at = "at=error code=";
+        for (code, start, desc, fields, status) in [
+            (HCode::H10, at, "App crashed", unsent, 503),
+            (HCode::H11, at, "Backlog too deep", unsent, 503),
+            (HCode::H12, at, "Request timeout", sent, 503),
+            (HCode::H13, at, "Connection closed without response", sent, 503),
+            (HCode::H14, at, "No web processes running", unsent, 503),
+            (HCode::H15, at, "Idle connection", sent, 503),
+            (HCode::H17, at, "Poorly formatted HTTP response", sent, 503),
+            (HCode::H18, "sock=backend at=error code=", "Server Request Interrupted", sent, 503),
+            (HCode::H19, at, "Backend connection timeout", refused, 503),
+            (HCode::H20, at, "App boot timeout", unsent, 503),
+            (HCode::H21, at, "Backend connection refused", refused, 503),
+            (HCode::H25(AnswerFault::Cookie), at, "HTTP restriction: oversized cookie", sent, 502),
+            (HCode::H25(AnswerFault::Header), at, "HTTP restriction: oversized header", sent, 502),
+            (HCode::H25(AnswerFault::StatusLine), at, "HTTP restriction: oversized status line", sent, 502),
+            (HCode::H25(AnswerFault::ContentLength), at, "HTTP restriction: invalid content length", sent, 502),
+            (HCode::H27, "sock=client at=warning code=", "Client Request Interrupted", sent, 499),
+            (HCode::H28, "at=warning code=", "Client Connection Idle", sent, 499),
+            (HCode::H99, at, "Platform error", unsent, 503),
+        ] {
+            let (known, all) = (entry(), RouterEntry { code: Some(code), status: Some(code.status()), ..entry() });
+            let line = RouterEntry {
+                dyno: known.dyno.filter(|_| fields != unsent),
+                connect: known.connect.filter(|_| fields != unsent),
+                service: known.service.filter(|_| fields == sent),
+                bytes: None,
+                ..all
+            }
+            .platform();
+            let start = format!("{start}{} desc=\"{desc}\" method=GET path=\"/a?b\" host=x.example ", code.code());
+            let end = format!(" fwd=\"1.2.3.4\" {fields} status={status} bytes= protocol=http1.1 tls=false");
+            assert!(line.starts_with(&start) && line.ends_with(&end), "{line}");
+        }
     }
 
     #[test]

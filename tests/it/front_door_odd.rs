@@ -108,7 +108,7 @@ fn s16_7_a_suspended_app_is_503_and_keeps_no_other_waiting() {
 
     let pid = running.main();
     let expected = format!(
-        "`app` did not answer within 5 seconds: its `dyno` (pid {pid}) is busy or suspended; `kill -CONT {pid}` continues \
+        "`app` did not answer in time: its `dyno` (pid {pid}) is busy or suspended; `kill -CONT {pid}` continues \
          a suspended one\n"
     );
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && answer.ends_with(&expected), "{answer}");

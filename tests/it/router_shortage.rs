@@ -17,7 +17,7 @@ const LIMIT: usize = 340;
 const OTHERS: usize = 300;
 /// More clients than there are files for.
 const CLIENTS: usize = 60;
-const SHORTAGE: &str = "router | Too many open files: clients and requests wait until others have ended; the limit is 340, and \
+const SHORTAGE: &str = "router | Too many open files: clients and requests wait until others have left or ended; the limit is 340, and \
                         `ulimit -n NUMBER` before `dyno start` raises it\n";
 
 /// Answers one request of each connection, as `web.1`.

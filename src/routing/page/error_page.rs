@@ -7,8 +7,10 @@ use serde::Serialize;
 use super::app_list::url;
 use super::html::{Escaped, WithCode, block, document, link, without_escapes};
 use crate::model::{DynoName, ProcessType};
-use crate::routing::{BackendState, Backends, HCode, HostKind, HostName, Rejection, RouterRules, ServedTypes};
-use crate::supervisor::{LifeStage, Row, Snapshot, ended};
+use crate::routing::{
+    AnswerFault, BackendState, Backends, HCode, HostKind, HostName, Rejection, RouterRules, ServedTypes,
+};
+use crate::supervisor::{LifeStage, Row, Snapshot, WhyNotUp, ended};
 
 /// How many lines of the dyno are shown.
 const MOST_LINES: usize = 20;
@@ -166,12 +168,15 @@ impl ErrorPage {
 impl PageDyno {
     fn new(row: &Row) -> Self {
         let words = match (row.life.stage, &row.not_up) {
+            (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, Some(WhyNotUp::NotListening { .. })) => {
+                format!("starting, but {}", not_listening(row))
+            }
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, Some(why)) => format!("starting: {why}"),
             (LifeStage::Waiting | LifeStage::Starting | LifeStage::Booting, None) => "starting".to_owned(),
             (LifeStage::Up, _) if !row.life.is_ready() => format!("running, but {}", not_listening(row)),
             (LifeStage::Up, _) => "up".to_owned(),
             (LifeStage::Draining | LifeStage::Stopping, _) => "stopping".to_owned(),
-            (LifeStage::Clearing, _) => "exited, what it left running is being stopped".to_owned(),
+            (LifeStage::Clearing, _) => "exited; what it left running is being stopped".to_owned(),
             (LifeStage::Backoff, _) => "crashed, waits to be started again".to_owned(),
             (LifeStage::Crashed, _) => "crashed".to_owned(),
             (LifeStage::Lost, _) => "a process of its last run cannot be killed".to_owned(),
@@ -202,7 +207,8 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
             format!("the Procfile has no process type `{process_type}`, which gets all requests to this address")
         }
         HCode::H14 => format!("no `{process_type}` dyno is running"),
-        HCode::H15 => format!("{name} sent nothing for 55 seconds"),
+        // After the request, it is H12, and during the answer there is no page.
+        HCode::H15 => format!("{name} read nothing of the request for 55 seconds"),
         HCode::H17 => format!("{name} answered with something that is not HTTP"),
         HCode::H18 => format!("the connection to {name} broke before its answer was complete"),
         HCode::H19 => format!("{name} did not accept a connection on port {port} in time"),
@@ -211,10 +217,13 @@ fn message(code: HCode, facts: &PageFacts<'_>) -> String {
             None => format!("no `{process_type}` dyno was up within {hold} seconds"),
         },
         HCode::H21 => format!("{name} does not listen on its PORT ({port})"),
-        HCode::H25(_) => format!("Heroku would not pass on the answer of {name}"),
+        HCode::H25(AnswerFault::Cookie) => format!("{name} sent a cookie longer than 8192 bytes"),
+        HCode::H25(AnswerFault::Header) => format!("{name} sent headers that are too long"),
+        HCode::H25(AnswerFault::StatusLine) => format!("{name} sent a status line longer than 8192 bytes"),
+        HCode::H25(AnswerFault::ContentLength) => format!("{name} sent an invalid `Content-Length`"),
         HCode::H27 => "the client closed the connection".to_owned(),
         HCode::H28 => "the client sent nothing for 55 seconds".to_owned(),
-        HCode::H99 => format!("no `{process_type}` dyno accepted a connection"),
+        HCode::H99 => format!("no connection to a `{process_type}` dyno could be made"),
     };
     sentence(&text)
 }

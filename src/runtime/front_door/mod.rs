@@ -27,7 +27,6 @@ use tokio::time::{sleep, timeout};
 use self::answer::FrontAnswer;
 use self::handing::HandedOver;
 use super::RuntimeDirectory;
-use super::api_client::ANSWERS_WITHIN;
 use super::client_socket::discard_rest;
 use super::hand_over::MOST_FIRST_BYTES;
 use super::router::{most_clients, write_all};
@@ -175,9 +174,9 @@ impl FrontDoor {
                 HandedOver::Taken => return None,
                 HandedOver::Gone => self.list(Some(start.app.clone()), &first.request).await,
                 HandedOver::Late => {
-                    let (app, pid, limit) = (&start.app, start.pid, ANSWERS_WITHIN.as_secs());
+                    let (app, pid) = (&start.app, start.pid);
                     FrontAnswer::unavailable(&format!(
-                        "`{app}` did not answer within {limit} seconds: its `dyno` (pid {pid}) is busy or suspended; \
+                        "`{app}` did not answer in time: its `dyno` (pid {pid}) is busy or suspended; \
                          `kill -CONT {pid}` continues a suspended one"
                     ))
                 }

@@ -219,7 +219,7 @@ impl Router {
                 input.forget_tries();
                 open.forget_dyno();
             }
-            input.in_flight = self.drains.total();
+            input.in_flight = self.in_flight(&routed.target);
             input.left_to_others = self.trials.of_others(&trials);
             let now = Instant::now();
             let backend = match self.choose(input, &routed.target, self.time(now)) {

@@ -1,6 +1,6 @@
 //! How many requests each run has, so that a stop can wait until they are answered (S16.3).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -12,7 +12,6 @@ use crate::model::RunId;
 #[derive(Default)]
 pub(super) struct Drains {
     active: RefCell<HashMap<RunId, usize>>,
-    total: Cell<usize>,
     /// The runs that are to be stopped once they have no requests.
     asked: RefCell<Vec<RunId>>,
     changed: Notify,
@@ -28,13 +27,12 @@ impl Drains {
     /// A request is sent to this run.
     pub(super) fn occupy(self: &Rc<Self>, run: RunId) -> Busy {
         *self.active.borrow_mut().entry(run).or_default() += 1;
-        self.total.set(self.total.get() + 1);
         Busy { drains: Rc::clone(self), run }
     }
 
-    /// How many requests all runs have together.
-    pub(super) fn total(&self) -> usize {
-        self.total.get()
+    /// How many requests this run has.
+    pub(super) fn of(&self, run: RunId) -> usize {
+        self.active.borrow().get(&run).copied().unwrap_or_default()
     }
 
     /// A stop waits for this run.
@@ -64,7 +62,6 @@ impl Drains {
 impl Drop for Busy {
     fn drop(&mut self) {
         let drains = &self.drains;
-        drains.total.set(drains.total.get().saturating_sub(1));
         let mut active = drains.active.borrow_mut();
         let Some(count) = active.get_mut(&self.run) else { return };
         *count -= 1;

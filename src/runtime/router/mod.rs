@@ -295,6 +295,16 @@ impl Router {
         found.choose(input, &self.quarantine.borrow(), &self.rules, now, self.random())
     }
 
+    /// How many requests the dynos have that a request may be for, if that matters.
+    fn in_flight(&self, target: &RouteTarget) -> usize {
+        if !self.rules.is_platform {
+            return 0;
+        }
+        let backends = self.backends.borrow();
+        let of_type = backends.get(self.type_of(target)).into_iter().flat_map(|backends| &backends.0);
+        of_type.map(|backend| self.drains.of(RunId(backend.run))).sum()
+    }
+
     /// Whether the dynos of a type that a request names do not listen, as far as is known.
     fn is_not_served(&self, target: &RouteTarget, input: &ChoiceInput) -> bool {
         let RouteTarget::Type { process_type, .. } = target else { return false };

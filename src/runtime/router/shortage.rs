@@ -41,7 +41,7 @@ impl Router {
             }
             Some(_) | None => "`ulimit -a` shows the limits".to_owned(),
         };
-        self.log.line(&format!("{reason}: clients and requests wait until others have ended; {advice}"));
+        self.log.line(&format!("{reason}: clients and requests wait until others have left or ended; {advice}"));
     }
 
     /// Says once that no more clients are accepted.

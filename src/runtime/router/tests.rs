@@ -135,6 +135,20 @@ impl TestRouter {
         self.ask(|_| tokio::time::pause());
     }
 
+    /// Lets the clock of the router jump by this time.
+    fn advance(&self, time: Duration) {
+        let (sender, passed) = mpsc::channel();
+        self.ask(move |_| {
+            tokio::task::spawn_local(async move {
+                tokio::time::pause();
+                tokio::time::advance(time).await;
+                tokio::time::resume();
+                sender.send(()).unwrap();
+            });
+        });
+        passed.recv().unwrap();
+    }
+
     /// Ends the router as the end of the run does. Its time passes at once.
     fn finish(&self) {
         let (sender, ended) = mpsc::channel();
@@ -192,6 +206,16 @@ impl Drop for TestRouter {
         let ended = self.thread.take().unwrap().join();
         assert!(thread::panicking() || ended.is_ok());
     }
+}
+
+/// What a field of the platform's line says.
+fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    line.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).unwrap()
+}
+
+/// The same for a time, in milliseconds.
+fn ms_of(line: &str, name: &str) -> u64 {
+    field(line, name).strip_suffix("ms").unwrap().parse().unwrap()
 }
 
 /// Server of a dyno: each connection is carried by a thread.

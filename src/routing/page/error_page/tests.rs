@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::model::ExitStatus;
+use crate::model::{ExitStatus, Secret};
+use crate::release::ReleaseFacts;
 use crate::routing::backend::tests::{row, web};
 use crate::supervisor::{Quantity, WhyNotUp};
 
@@ -60,10 +63,15 @@ fn s16_5_each_code_says_what_happened() {
     let message = |code| page(code, Some(&up), &[]).message;
     assert_eq!(message(HCode::H12), "web.1 did not begin its answer within 30 seconds.");
     assert_eq!(message(HCode::H13), "web.1 closed the connection without an answer.");
+    assert_eq!(message(HCode::H15), "web.1 read nothing of the request for 55 seconds.");
+    assert_eq!(message(HCode::H25(AnswerFault::Cookie)), "web.1 sent a cookie longer than 8192 bytes.");
+    assert_eq!(message(HCode::H25(AnswerFault::Header)), "web.1 sent headers that are too long.");
+    assert_eq!(message(HCode::H25(AnswerFault::StatusLine)), "web.1 sent a status line longer than 8192 bytes.");
+    assert_eq!(message(HCode::H25(AnswerFault::ContentLength)), "web.1 sent an invalid `Content-Length`.");
     assert_eq!(message(HCode::H18), "The connection to web.1 broke before its answer was complete.");
     assert_eq!(message(HCode::H20), "No `web` dyno was up within 30 seconds.");
     assert_eq!(message(HCode::H21), "web.1 does not listen on its PORT (5007).");
-    assert_eq!(page(HCode::H99, None, &[]).message, "No `web` dyno accepted a connection.");
+    assert_eq!(page(HCode::H99, None, &[]).message, "No connection to a `web` dyno could be made.");
     let busy = page(HCode::H11, Some(&up), &["x"]);
     assert_eq!((busy.dyno, busy.lines), (None, Vec::<String>::new()));
 }
@@ -72,8 +80,11 @@ fn s16_5_each_code_says_what_happened() {
 fn s16_5_a_dyno_that_is_starting_says_what_is_missing() {
     let not_up = Some(WhyNotUp::NotListening { port: 5001 });
     let booting = Row { not_up, ..row("web.1", 1, LifeStage::Booting) };
-    let state = page(HCode::H20, Some(&booting), &[]).dyno.unwrap().state;
-    assert_eq!(state, "starting: does not listen on $PORT (5001)");
+    let state = |row: Row| page(HCode::H20, Some(&row), &[]).dyno.unwrap().state;
+    assert_eq!(state(booting.clone()), "starting, but not listening on its PORT (5001)");
+    assert_eq!(state(Row { not_up: Some(WhyNotUp::NotStarted), ..booting }), "starting: has not started yet");
+    let clearing = row("web.1", 1, LifeStage::Clearing);
+    assert_eq!(state(clearing), "exited; what it left running is being stopped");
 }
 
 #[test]
@@ -98,6 +109,21 @@ fn s16_5_the_page_is_about_the_dyno_that_explains_it_best() {
 }
 
 #[test]
+fn s16_5_no_page_shows_the_value_of_a_config_var() {
+    let mut facts = ReleaseFacts::default();
+    facts.config_vars.insert("API_KEY".to_owned(), Secret::new("hunter2"));
+    let (facts, rows) = (Arc::new(facts), vec![crashed()]);
+    let snapshot = Snapshot { files: Arc::clone(&facts), facts, rows, ..Snapshot::default() };
+
+    for code in [HCode::H10, HCode::H12, HCode::H14, HCode::H20, HCode::H21, HCode::H99] {
+        let page = page_of(&snapshot, code, snapshot.rows.first(), &["bye"]);
+
+        let shown = page.html() + &serde_json::to_string(&page).unwrap();
+        assert!(shown.contains("web.1") && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
 fn s16_2_a_refused_request_is_explained() {
     let page = |rejection, host| ErrorPage::of_rejection(rejection, host, &RouterRules::plain());
     let misdirected = page(Rejection::Misdirected, "Evil.example:5000");
@@ -116,6 +142,14 @@ fn s16_2_a_refused_request_is_explained() {
     assert_eq!(other.commands, ["http://localhost:5000"]);
     assert_eq!(page(Rejection::TwoLengths, "localhost").status, 400);
     let character = page(Rejection::TargetCharacter(b'<'), "localhost");
+    let other_app = page(Rejection::OtherApp, "other.localhost");
+    let expected =
+        "This connection belongs to another app: try again; if that fails, no such app or process type is running.";
+    assert_eq!((other_app.status, other_app.message.as_str()), (421, expected));
+    let expected = "The request has passed through routers of `dyno` 5 times: an app probably sends it back.";
+    assert_eq!(page(Rejection::Loop, "localhost").message, expected);
+    let expected = "The request has a malformed trailer, or a header that is not allowed as a trailer.";
+    assert_eq!(page(Rejection::Trailer, "localhost").message, expected);
     assert_eq!(character.message, "`<` is not allowed in a URL: write %3C.");
     assert!(character.html().contains("<p><code>&lt;</code> is not allowed in a URL: write %3C.</p>"));
 }

@@ -4,27 +4,43 @@ use super::*;
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
+/// So many other requests, of which each has its place at a dyno.
+fn occupy(router: &TestRouter, run: u64, count: usize) {
+    router.ask(move |router| {
+        let places: Vec<_> = (0..count).map(|_| router.drains.occupy(RunId(run))).collect();
+        Box::leak(Box::new(places));
+    });
+}
+
 #[test]
 fn s16_5_more_than_200_requests_for_one_dyno_are_h11_on_the_platform() {
     for (is_platform, last) in [(true, "HTTP/1.1 503 Service Unavailable\r\n"), (false, "HTTP/1.1 200 OK\r\n")] {
         let router = TestRouter::with_rules(|rules| rules.is_platform = is_platform);
         router.publish(vec![web(1, 1, dyno(says("hi")), LifeStage::Up)]);
-        // Other requests, of which each has its place.
-        let busy = |count: usize| {
-            router.ask(move |router| {
-                let places: Vec<_> = (0..count).map(|_| router.drains.occupy(RunId(1))).collect();
-                Box::leak(Box::new(places));
-            });
-        };
 
-        busy(199);
+        occupy(&router, 1, 199);
         assert!(router.exchange(GET).starts_with("HTTP/1.1 200 OK\r\n"));
-        busy(1);
+        occupy(&router, 1, 1);
         let answer = router.exchange(GET);
 
         assert!(answer.starts_with(last), "{answer}");
         assert_eq!(router.log_when(2)[1] == "GET /a 503 H11 Backlog too deep", is_platform, "{:?}", router.log());
     }
+}
+
+#[test]
+fn s16_6_requests_for_another_process_type_do_not_count_for_h11() {
+    let router = TestRouter::with_rules(|rules| rules.is_platform = true);
+    let api = Row { dyno: DynoName::new(process_type("api"), 1), ..web(1, 2, dyno(says("api")), LifeStage::Up) };
+    router.publish(vec![web(1, 1, dyno(says("web")), LifeStage::Up), api]);
+
+    occupy(&router, 1, 199);
+    occupy(&router, 2, 199);
+    assert!(router.exchange(GET).ends_with("\r\n\r\nweb"));
+    occupy(&router, 1, 1);
+    assert!(router.exchange(GET).starts_with("HTTP/1.1 503 "));
+
+    assert!(router.exchange(&GET.replace("localhost", "shop-api.localhost")).ends_with("\r\n\r\napi"));
 }
 
 #[test]
@@ -34,7 +50,7 @@ fn s16_5_a_dyno_that_does_not_accept_in_5_s_is_h19() {
     // Its queue is full: the system drops the packets of further connections.
     let _listener = quiet.listen(0);
     let _waiting = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let router = TestRouter::start();
+    let router = TestRouter::with_rules(|rules| rules.writes_platform_lines = true);
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
     let mut client = router.connect();
     client.write_all(GET.as_bytes()).unwrap();
@@ -47,10 +63,31 @@ fn s16_5_a_dyno_that_does_not_accept_in_5_s_is_h19() {
     client.read_to_string(&mut answer).unwrap();
 
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
-    let line = router.log_when(1);
-    assert!(line[0].starts_with("GET /a 503 web.1 "), "{line:?}");
-    assert!(line[0].ends_with(" H19 Backend connection timeout"), "{line:?}");
+    let line = &router.log_when(1)[0];
+    assert!(line.starts_with("at=error code=H19 desc=\"Backend connection timeout\" method=GET "), "{line}");
+    assert_eq!(["dyno", "service", "status"].map(|name| field(line, name)), ["web.1", "", "503"], "{line}");
+    assert!(ms_of(line, "connect") >= 5000, "{line}");
     assert!(router.ask(move |_| began.elapsed()) >= Duration::from_secs(4));
+}
+
+#[test]
+fn s16_5_a_request_without_an_answer_for_30_s_has_its_time_in_the_log() {
+    let (port, requests) = silent();
+    let router = TestRouter::with_rules(|rules| {
+        (rules.enforces_timeouts, rules.writes_platform_lines) = (true, true);
+    });
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+    requests.recv().unwrap();
+
+    router.let_time_pass();
+
+    let line = &router.log_when(1)[0];
+    assert!(line.starts_with("at=error code=H12 desc=\"Request timeout\" method=GET "), "{line}");
+    assert_eq!(["dyno", "status"].map(|name| field(line, name)), ["web.1", "503"], "{line}");
+    // The clock of the router has steps of a millisecond.
+    assert!((30_000..=30_001).contains(&ms_of(line, "service")), "{line}");
 }
 
 #[test]

@@ -120,3 +120,25 @@ fn s16_6_a_thousand_slow_heads_do_not_stop_other_requests_and_are_cut() {
     drop(slow);
     router.until("none is left", |router| router.clients.len() == 0);
 }
+
+#[test]
+fn s16_6_an_answer_of_900_kb_that_no_one_reads_frees_its_dyno() {
+    const LENGTH: usize = 900_000;
+    let port = dyno(|mut socket| {
+        read_until(&mut socket, "\r\n\r\n");
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
+        socket.write_all([head.as_bytes(), &vec![b'x'; LENGTH]].concat().as_slice()).unwrap();
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+    let mut client = router.connect();
+    client.write_all(GET.as_bytes()).unwrap();
+
+    assert!(router.log_when(1)[0].starts_with("GET /a 200 web.1 "), "{:?}", router.log());
+    router.drains(1).recv().unwrap();
+
+    read_until(&mut client, "\r\n\r\n");
+    let mut body = Vec::new();
+    client.read_to_end(&mut body).unwrap();
+    assert_eq!(body.len(), LENGTH);
+}

@@ -208,3 +208,35 @@ fn s16_1_a_client_may_read_slowly_and_gets_every_byte() {
 
     assert!(received == body);
 }
+
+// The bounds are more than six standard deviations wide: chance exceeds them once in a hundred million times.
+#[test]
+fn s16_1_each_request_goes_to_a_random_dyno() {
+    let router = TestRouter::start();
+    router.publish(vec![
+        web(1, 1, dyno(says("0")), LifeStage::Up),
+        web(2, 2, dyno(says("1")), LifeStage::Up),
+        web(3, 3, dyno(says("2")), LifeStage::Up),
+    ]);
+    let mut client = router.connect();
+    let mut next = || {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        read_until(&mut client, "\r\n\r\n");
+        let mut dyno = [0];
+        client.read_exact(&mut dyno).unwrap();
+        usize::from(dyno[0] - b'0')
+    };
+
+    let mut pairs = [[0; 3]; 3];
+    let mut last = next();
+    for _ in 0..3000 {
+        let dyno = next();
+        pairs[last][dyno] += 1;
+        last = dyno;
+    }
+
+    let shares = pairs.map(|after| after.iter().sum::<u32>());
+    assert!(shares.iter().all(|share| (840..=1160).contains(share)), "{shares:?}");
+    // With an order of any kind, some never follow each other.
+    assert!(pairs.as_flattened().iter().all(|count| (200..=466).contains(count)), "{pairs:?}");
+}

@@ -25,6 +25,22 @@ fn s16_3_a_request_waits_for_a_dyno_that_starts() {
 }
 
 #[test]
+fn s16_5_the_time_to_connect_holds_the_wait_for_a_dyno() {
+    let router = TestRouter::with_rules(|rules| rules.writes_platform_lines = true);
+    router.publish(vec![web(1, 1, 1, LifeStage::Starting)]);
+    let mut client = router.connect();
+    client.write_all(GET).unwrap();
+    router.until("the request waits", |router| router.held.get() == 1);
+
+    router.advance(Duration::from_secs(2));
+    router.publish(vec![web(1, 2, dyno(says("hi")), LifeStage::Up)]);
+    read_until(&mut client, "\r\n\r\nhi");
+
+    let line = &router.log_when(1)[0];
+    assert!(line.starts_with("at=info method=GET ") && ms_of(line, "connect") >= 2000, "{line}");
+}
+
+#[test]
 fn s16_3_a_request_does_not_wait_longer_than_the_hold() {
     let router = TestRouter::with_rules(|rules| rules.hold = Duration::from_millis(1));
     router.publish(vec![web(1, 1, 1, LifeStage::Starting)]);
@@ -71,17 +87,7 @@ fn s16_3_a_request_that_is_lost_late_waits_for_the_next_run() {
     client.write_all(GET).unwrap();
     coming.recv().unwrap();
     router.publish(vec![web(1, 1, port, LifeStage::Backoff)]);
-    let (sender, passed) = mpsc::channel();
-    router.ask(|router| {
-        let hold = router.rules.hold;
-        tokio::task::spawn_local(async move {
-            tokio::time::pause();
-            tokio::time::advance(2 * hold).await;
-            tokio::time::resume();
-            sender.send(()).unwrap();
-        });
-    });
-    passed.recv().unwrap();
+    router.advance(2 * router.ask(|router| router.rules.hold));
 
     go.send(()).unwrap();
     router.until("the request waits or is over", |router| router.has_waiting() || router.exchanges.len() == 0);
@@ -254,18 +260,9 @@ fn s12_2_a_request_waits_longer_if_dyno_was_suspended() {
     client.write_all(GET).unwrap();
     router.until("the request waits", |router| router.held.get() == 1);
 
-    let (sender, passed) = mpsc::channel();
-    router.ask(|router| {
-        let (router, hold) = (Rc::clone(router), router.rules.hold);
-        tokio::task::spawn_local(async move {
-            tokio::time::pause();
-            router.postpone(10 * hold);
-            tokio::time::advance(10 * hold).await;
-            tokio::time::resume();
-            sender.send(()).unwrap();
-        });
-    });
-    passed.recv().unwrap();
+    let pause = 10 * router.ask(|router| router.rules.hold);
+    router.ask(move |router| router.postpone(pause));
+    router.advance(pause);
     router.publish(vec![web(1, 2, dyno(says("hi")), LifeStage::Up)]);
 
     read_until(&mut client, "\r\n\r\nhi");

@@ -1,5 +1,7 @@
 //! Dynos that do not answer as they should (S16.3, S16.5).
 
+use nix::sys::socket::{setsockopt, sockopt};
+
 use super::*;
 
 fn get(router: &TestRouter) -> String {
@@ -67,6 +69,104 @@ fn s16_3_a_post_reaches_a_dyno_at_most_once() {
 }
 
 #[test]
+fn s16_3_a_post_that_a_kept_connection_loses_is_not_sent_again() {
+    let (sender, posts) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        let mut is_kept = false;
+        while has_next(&socket) {
+            if read_until(&mut socket, "\r\n\r\n").starts_with("POST ") {
+                sender.send(is_kept).unwrap();
+                return;
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").unwrap();
+            is_kept = true;
+        }
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    // After a second, a POST would get a connection of its own.
+    let mut is_kept = false;
+    while !is_kept {
+        assert!(get(&router).ends_with("\r\n\r\nhi"));
+        router.until("the connection is kept", |router| router.pool.len() > 0);
+        assert!(post(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        is_kept = posts.recv().unwrap();
+        assert!(posts.try_recv().is_err());
+    }
+
+    let lines = router.log();
+    assert!(lines.last().unwrap().ends_with(" H13 Connection closed without response"), "{lines:?}");
+}
+
+#[test]
+fn s16_3_a_post_gets_a_new_connection_if_the_kept_one_may_be_closed() {
+    let (sender, connections) = mpsc::channel();
+    let say = says("hi");
+    let port = dyno(move |socket| {
+        sender.send(()).unwrap();
+        say(socket);
+    });
+    let router = TestRouter::start();
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    for (ask, new) in [(get as fn(&TestRouter) -> String, 1), (get, 0), (post, 1)] {
+        assert!(ask(&router).ends_with("\r\n\r\nhi"));
+        assert_eq!(connections.try_iter().count(), new);
+        router.until("the connection is kept", |router| router.pool.len() > 0);
+        router.advance(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn s16_3_a_reset_before_the_answer_is_h18_and_only_a_get_is_sent_again() {
+    let (sender, requests) = mpsc::channel();
+    let port = dyno(move |mut socket| {
+        sender.send(read_until(&mut socket, "\r\n\r\n")).unwrap();
+        // Its end is a reset.
+        setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 }).unwrap();
+    });
+    let router = TestRouter::with_rules(|rules| rules.writes_platform_lines = true);
+    router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+    for (ask, times) in [(get as fn(&TestRouter) -> String, 2), (post, 1)] {
+        assert!(ask(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        assert_eq!(requests.try_iter().count(), times);
+    }
+
+    for line in router.log_when(2) {
+        let start = "sock=backend at=error code=H18 desc=\"Server Request Interrupted\" method=";
+        assert!(line.starts_with(start) && field(&line, "status") == "503", "{line}");
+    }
+}
+
+#[test]
+fn s16_5_the_platforms_line_says_how_far_a_request_has_come() {
+    let cookie = format!("HTTP/1.1 200 OK\r\nset-cookie: {}\r\ncontent-length: 0\r\n\r\n", "a".repeat(9000));
+    for (bytes, start, status) in [
+        ("", "at=error code=H13 desc=\"Connection closed without response\" ", "503"),
+        ("SSH-2.0-OpenSSH\r\n", "at=error code=H17 desc=\"Poorly formatted HTTP response\" ", "503"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf",
+            "sock=backend at=error code=H18 desc=\"Server Request Interrupted\" ",
+            "200",
+        ),
+        (cookie.leak(), "at=error code=H25 desc=\"HTTP restriction: oversized cookie\" ", "502"),
+    ] {
+        let (port, _requests) = answers(bytes.as_bytes());
+        let router = TestRouter::with_rules(|rules| (rules.is_platform, rules.writes_platform_lines) = (true, true));
+        router.publish(vec![web(1, 1, port, LifeStage::Up)]);
+
+        assert!(post(&router).starts_with(&format!("HTTP/1.1 {status} ")));
+
+        let line = &router.log_when(1)[0];
+        assert!(line.starts_with(start), "{line}");
+        assert_eq!([field(line, "dyno"), field(line, "status")], ["web.1", status], "{line}");
+        assert!(["connect", "service"].iter().all(|name| field(line, name).ends_with("ms")), "{line}");
+    }
+}
+
+#[test]
 fn s16_5_an_answer_that_is_not_http_is_h17() {
     let (port, requests) = answers(b"SSH-2.0-OpenSSH\r\n");
     let router = TestRouter::start();
@@ -115,12 +215,21 @@ fn s16_5_an_endless_head_is_h25() {
 
 #[test]
 fn s16_5_a_refused_connection_is_h21() {
-    let router = TestRouter::start();
-    router.publish(vec![web(1, 1, closed_port(), LifeStage::Up)]);
+    for writes_platform_lines in [false, true] {
+        let router = TestRouter::with_rules(|rules| rules.writes_platform_lines = writes_platform_lines);
+        router.publish(vec![web(1, 1, closed_port(), LifeStage::Up)]);
 
-    assert!(get(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+        assert!(get(&router).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
 
-    assert!(router.log_when(1)[0].ends_with(" H21 Backend connection refused"), "{:?}", router.log());
+        let line = &router.log_when(1)[0];
+        if writes_platform_lines {
+            assert!(line.starts_with("at=error code=H21 desc=\"Backend connection refused\" method=GET "), "{line}");
+            assert_eq!([field(line, "dyno"), field(line, "service")], ["web.1", ""], "{line}");
+            assert!(field(line, "connect").ends_with("ms"), "{line}");
+        } else {
+            assert!(line.ends_with(" H21 Backend connection refused"), "{line}");
+        }
+    }
 }
 
 #[test]
