@@ -73,8 +73,8 @@ fn assert_reached_once_up(door: &OpenDoor, order: &[String]) {
     assert!(times[times.len() / 2] < Duration::from_secs(1), "{times:?}");
 }
 
-/// Starts all checkouts at once, in this order and every second one in the background. While clients send requests to the others,
-/// those in the background stop, and start and stop again if `comes_back`. Then the others stop.
+/// Starts all checkouts at once, in this order and every second one in the background. Stops those in the background; if `comes_back`,
+/// they start and stop once more, all while clients send requests to the others. Then the others stop.
 fn run_all(app: &App, order: &[String], comes_back: bool) -> Vec<Ran> {
     let door = OpenDoor::open(app);
     let dynos: Vec<String> = FIVE.iter().map(|name| format!("{name}.1")).collect();
@@ -134,7 +134,7 @@ fn run_all(app: &App, order: &[String], comes_back: bool) -> Vec<Ran> {
         if is_right { Ok(()) } else { Err(format!("{name}: {answer}")) }
     };
     let mut all = Vec::new();
-    under_load(2, ask, || {
+    under_load(if comes_back { 2 } else { 0 }, ask, || {
         for (position, start, returned) in &launched {
             let name = order[*position].clone();
             let dynos = at(app, app.dyno(["logs", "-n", "100"]), &root(&name)).run();
