@@ -41,6 +41,8 @@ enum Manner {
     Echo,
     /// `mirror`: sends the request back as its answer.
     Mirror,
+    /// `log`: prints the first line of each request.
+    Log,
     /// `die`: exits with status 3 at the first request, while the client is connected.
     Die,
 }
@@ -55,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("noise") => Manner::Noise,
         Some("echo") => Manner::Echo,
         Some("mirror") => Manner::Mirror,
+        Some("log") => Manner::Log,
         Some("die") => Manner::Die,
         Some(status) => Manner::Answer(status.parse()?),
     };
@@ -88,6 +91,11 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
         Manner::Mirror => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {count}\r\nConnection: close\r\n\r\n");
             client.write_all(&[head.as_bytes(), request.get(..count).unwrap_or_default()].concat())
+        }
+        Manner::Log => {
+            let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            stdout().write_all(&[line, b"\n"].concat())?;
+            client.write_all(answer(200).as_bytes())
         }
         Manner::Close => Ok(()),
         Manner::Die => die(),

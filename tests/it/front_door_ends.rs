@@ -1,12 +1,12 @@
 //! How the front door begins and ends (S16.7).
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use nix::sys::signal::Signal;
 
 use crate::app::free_port;
 use crate::front_door::{OpenDoor, end, start};
-use crate::harness::{App, Ended, error};
+use crate::harness::{App, Ended, error, until};
 use crate::smoke;
 
 #[test]
@@ -39,7 +39,7 @@ fn s16_7_a_detached_front_door_goes_on_until_it_is_stopped() {
     caller.returned().expect(Ended::Code(0), &format!("http://localhost:{port}\n"), "");
     let [server] = &caller.processes()[..] else { panic!("{:?}", caller.processes()) };
     let door = |name: &str| {
-        let mut client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let request = format!("GET / HTTP/1.1\r\nHost: {name}.localhost\r\nConnection: close\r\n\r\n");
         std::io::Write::write_all(&mut client, request.as_bytes()).unwrap();
         crate::front_door::whole(client)
@@ -79,6 +79,23 @@ fn s16_7_a_port_of_another_program_is_refused_with_its_name() {
     let holder = format!("error: port {port} for the router is in use by `");
     assert!(stderr.starts_with(&holder) && stderr.contains(&format!("(pid {})", std::process::id())), "{stderr}");
     assert!(stderr.ends_with("choose another port: `--port 4900`\n"), "{stderr}");
+}
+
+#[test]
+fn s16_7_without_a_port_the_front_door_takes_4900() {
+    let app = App::empty();
+    let mut running = app.dyno(["router"]).spawn();
+    let url = "http://localhost:4900\n";
+    until("it listens or is refused", || running.stdout.text() == url || running.has_ended());
+    if running.stdout.text() == url {
+        assert!(TcpStream::connect(("127.0.0.1", 4900)).is_ok());
+        running.signal(Signal::SIGTERM);
+        return running.finish().expect(Ended::Signal(Signal::SIGTERM), url, "");
+    }
+    // Another program, such as the same test of another run, has the port.
+    let refused = running.finish();
+    assert_eq!((refused.ended, refused.stdout().as_str()), (Ended::Code(69), ""));
+    assert!(refused.stderr().starts_with("error: port 4900 for the router is in use"), "{}", refused.stderr());
 }
 
 #[test]

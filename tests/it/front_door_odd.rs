@@ -25,6 +25,11 @@ fn s16_7_invalid_requests_reach_no_app() {
         ("GET / HTTP/1.1\nHost: app.localhost\n\n", "400 Bad Request"),
         ("GET / HTTP/1.1\r\n\r\n", "400 Bad Request"),
         ("GET / HTTP/1.1\r\nHost: app.localhost\r\nHost: app.localhost\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n", "400 Bad Request"),
+        (
+            "GET / HTTP/1.1\r\nHost: app.localhost\r\nHost: app.localhost\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n",
+            "400 Bad Request",
+        ),
         ("GET / HTTP/1.1\r\nHost: app..localhost\r\n\r\n", "400 Bad Request"),
         ("CONNECT app.localhost:80 HTTP/1.1\r\nHost: app.localhost\r\n\r\n", "405 Method Not Allowed"),
         ("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421 Misdirected Request"),

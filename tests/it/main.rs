@@ -154,6 +154,7 @@ mod reload_watch;
 mod resources;
 mod restart;
 mod router;
+mod router_hold;
 mod router_limits;
 mod router_log;
 mod router_memory;

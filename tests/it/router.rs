@@ -1,30 +1,27 @@
-//! Clients of an app with a router see no restart and no crash (S16.3), and its pages and lines say what happened (S16.5).
+//! Clients of an app with a router see no crash (S16.3), and its pages and lines say what happened (S16.5).
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use nix::sys::signal::Signal;
 
 use crate::app::free_base;
 use crate::checkouts;
-use crate::harness::{App, Ended, Running};
+use crate::harness::{App, Running};
 use crate::smoke;
 
 /// How the answer of `listen` begins.
-const OK: &str = "HTTP/1.1 200 As asked\r\n";
+pub(crate) const OK: &str = "HTTP/1.1 200 As asked\r\n";
 
 /// An app that runs with a router.
-struct Routed {
-    app: App,
-    running: Running,
-    port: u16,
+pub(crate) struct Routed {
+    pub(crate) app: App,
+    pub(crate) running: Running,
+    pub(crate) port: u16,
 }
 
 impl Routed {
-    fn start(app: App, args: &[&str]) -> Self {
+    pub(crate) fn start(app: App, args: &[&str]) -> Self {
         let port = free_base();
         let running = app.dyno(["start", "--router", "-p", &port.to_string()]).args(args).spawn();
         running.until("the router listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
@@ -38,59 +35,18 @@ impl Routed {
 
 /// The whole answer of the router. Empty: there is none.
 pub(crate) fn answer(port: u16, headers: &str) -> String {
+    answer_to("GET /items", port, headers)
+}
+
+/// The same for a request with this method and target.
+pub(crate) fn answer_to(asked: &str, port: u16, headers: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)) {
-        let request = format!("GET /items HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!("{asked} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         let _ = client.write_all(request.as_bytes());
         let _ = client.read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Restarts the web dynos ten times while clients send requests. Returns the answers other than 200.
-fn restart_under_load(args: &[&str], started: &str) -> Vec<String> {
-    let routed = Routed::start(smoke::app("web: exec ./listen 127.0.0.1\n"), args);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (is_over, port) = (Arc::clone(&is_over), routed.port);
-            thread::spawn(move || {
-                let (mut count, mut failed) = (0, Vec::new());
-                while !is_over.load(Ordering::Relaxed) {
-                    let answer = answer(port, "");
-                    if answer.starts_with(OK) {
-                        count += 1;
-                    } else {
-                        failed.push(answer);
-                    }
-                }
-                assert!(count > 0, "{:?}", failed.first());
-                failed
-            })
-        })
-        .collect();
-    // A run that is stopped before its program has started has no such line.
-    routed.running.until_shown(started);
-    for number in 1..=10 {
-        routed.app.dyno(["restart", "web", "--wait"]).run().expect_end(Ended::Code(0));
-        let starts = |log: &str| log.matches(started).count();
-        routed.running.until("the dynos have started again", || starts(&routed.running.stdout.text()) > number);
-    }
-    is_over.store(true, Ordering::Relaxed);
-    let failed = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
-    routed.running.signal(Signal::SIGTERM);
-    routed.running.finish().expect_end(Ended::Signal(Signal::SIGTERM));
-    failed
-}
-
-#[test]
-fn s16_3_ten_restarts_of_one_dyno_fail_no_request() {
-    assert_eq!(restart_under_load(&["web=1"], "web.1  | started with pid "), [] as [&str; 0]);
-}
-
-#[test]
-fn s16_3_ten_restarts_of_two_dynos_fail_no_request() {
-    assert_eq!(restart_under_load(&["web=2"], "web.2  | started with pid "), [] as [&str; 0]);
 }
 
 #[test]

@@ -51,12 +51,13 @@ fn s16_5_a_request_is_a_line_of_the_router() {
     routed.running.until_shown("router | GET /items?a=b 200 web.1 ");
 
     let only = routed.logs(&["router"], "GET /items");
-    let of_dyno = routed.logs(&["-s", "dyno"], "GET /items");
+    let [of_dyno, of_heroku] = ["dyno", "heroku"].map(|source| routed.logs(&["-s", source], "GET /items"));
     let of_app = routed.logs(&["-s", "app"], "Listening on ");
     let of_web = routed.logs(&["web"], "Listening on ");
 
     assert_eq!((only.lines().count(), only.matches(" router | GET /items?a=b 200 web.1 ").count()), (1, 1), "{only}");
     assert!(of_dyno.contains(" router | GET ") && of_dyno.contains(" web.1  | started with pid "), "{of_dyno}");
+    assert_eq!(of_heroku, of_dyno);
     assert!(!of_app.contains("router") && !of_web.contains("router"), "{of_app}{of_web}");
     end(routed.running);
 }

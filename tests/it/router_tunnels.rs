@@ -20,8 +20,13 @@ fn start(app: &App, port: u16, args: &[&str]) -> Running {
 
 /// Sends a request for a tunnel.
 fn ask(port: u16, target: &str, host: &str) -> TcpStream {
+    ask_with(port, target, &format!("Host: {host}\r\n"))
+}
+
+/// Sends a request for a tunnel with these headers.
+fn ask_with(port: u16, target: &str, headers: &str) -> TcpStream {
     let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    let head = format!("GET {target} HTTP/1.1\r\n{headers}Connection: upgrade\r\nUpgrade: echo\r\n\r\n");
     client.write_all(head.as_bytes()).unwrap();
     client
 }
@@ -85,6 +90,49 @@ fn s16_2_only_allowed_names_open_a_tunnel_or_get_an_answer() {
     ] {
         let answer = head(&mut ask(port, target, host));
         assert!(answer.starts_with("HTTP/1.1 421 Misdirected Request\r\n"), "{target} {host}: {answer}");
+    }
+    end(running);
+}
+
+#[test]
+fn s16_2_a_request_for_a_tunnel_without_a_host_or_with_two_is_refused() {
+    let (app, port) = (smoke::app(PROCFILE), free_base());
+    let running = start(&app, port, &[]);
+
+    for hosts in ["", "Host: localhost\r\nHost: localhost\r\n", "Host: localhost\r\nHost: evil.example\r\n"] {
+        let answer = head(&mut ask_with(port, "/ws", hosts));
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{hosts:?}: {answer}");
+    }
+    end(running);
+}
+
+#[test]
+fn s16_2_a_request_for_a_tunnel_has_the_headers_of_the_platform() {
+    let (app, port) = (smoke::app("web: exec ./listen 127.0.0.1 mirror\n"), free_base());
+    let running = start(&app, port, &[]);
+    // The body of the answer is the head of the request.
+    let seen = |headers: &str| {
+        let mut client = ask_with(port, "/ws", &format!("Host: localhost\r\n{headers}"));
+        assert!(head(&mut client).starts_with("HTTP/1.1 200 OK\r\n"));
+        head(&mut client).to_ascii_lowercase()
+    };
+    let value = |seen: &str, name: &str| {
+        let values: Vec<_> = seen.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect();
+        assert_eq!(values.len(), 1, "{name}: {seen}");
+        values[0].to_owned()
+    };
+
+    let (first, second) = (seen(""), seen("X-Request-Id: 01234567890123456789\r\nX-Request-Start: 1\r\n"));
+
+    assert_eq!(value(&second, "x-request-id"), "01234567890123456789");
+    let (id, start) = (value(&first, "x-request-id"), value(&first, "x-request-start"));
+    assert!((20..=200).contains(&id.len()), "{id}");
+    let now = jiff::Timestamp::now().as_millisecond();
+    for start in [start, value(&second, "x-request-start")] {
+        assert!((now - 3_600_000..=now).contains(&start.parse().unwrap()), "{start}");
+    }
+    for seen in [first, second] {
+        assert_eq!((value(&seen, "upgrade"), value(&seen, "connection")), ("echo".to_owned(), "upgrade".to_owned()));
     }
     end(running);
 }
