@@ -30,6 +30,8 @@ impl Window {
             .args(["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &shell])
             .env("PATH", window.path())
             .env("HOME", window.app.top())
+            // The shell of this user may be `nologin`.
+            .env("SHELL", "/bin/sh")
             .env_remove("TMUX")
             .output()
             .unwrap();
