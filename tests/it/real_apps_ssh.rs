@@ -4,9 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use nix::unistd::{User, geteuid};
+
 use crate::app::free_port;
 use crate::binary;
-use crate::harness::{App, until};
+use crate::harness::{App, note, until};
 use crate::process_table::{MARK, marked};
 use crate::running::names;
 
@@ -26,7 +28,7 @@ impl Host {
             make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(directory.join(key));
             assert!(make.status().unwrap().success());
         }
-        if nix::unistd::geteuid().is_root() {
+        if geteuid().is_root() {
             fs::create_dir_all("/run/sshd").unwrap();
         }
         let port = free_port();
@@ -63,6 +65,11 @@ impl Drop for Host {
 
 #[test]
 fn s10_6_over_ssh_an_app_in_the_background_outlives_the_connection() {
+    let user = User::from_uid(geteuid()).unwrap().unwrap();
+    if user.shell.ends_with("nologin") {
+        note(&format!("skipped: `{}` cannot log in", user.name));
+        return;
+    }
     let app = App::new("api: exec sleep 1000\n");
     let host = Host::new(&app);
     let (top, root) = (app.top().display().to_string(), app.root().display().to_string());
