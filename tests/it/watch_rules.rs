@@ -36,7 +36,8 @@ fn s14_3_a_saved_ignore_file_applies_to_the_next_change() {
 
 #[test]
 fn s14_3_only_files_count_and_not_the_root_itself() {
-    let app = App::new(SLEEPS).file("a.rb", "");
+    // Without a file that was saved right before the start: it may count as changed when the root has.
+    let app = App::new(SLEEPS);
     let running = start(&app, ["--watch", "worker"]);
 
     sh(&app, "touch .; chmod 711 .; chmod 755 .");
