@@ -48,7 +48,7 @@ fn s10_5_the_last_screenful_comes_first_and_keys_reach_the_dyno() {
     let client = attach(&app, &[], "name?");
 
     client.terminal().type_keys(b"bex\x7fn\r");
-    client.until_shown("hi ben");
+    client.until_shown("hi ben\r\nname?");
     client.terminal().type_keys(DETACH);
 
     let finished = client.finish();

@@ -45,7 +45,7 @@ fn s10_5_a_client_stays_attached_while_the_dyno_restarts() {
     app.dyno(["restart", "app", "-t", "0", "--wait"]).run().expect_end(Ended::Code(0));
     client.until_shown("app.1 has started again");
     client.terminal().type_keys(b"eve\r");
-    client.until_shown("hi eve");
+    client.until_shown("hi eve\r\nname?");
     client.terminal().type_keys(DETACH);
 
     let finished = client.finish();
