@@ -36,7 +36,7 @@ fn s14_3_a_saved_ignore_file_applies_to_the_next_change() {
 
 #[test]
 fn s14_3_only_files_count_and_not_the_root_itself() {
-    // Without a file that was saved right before the start: it may count as changed when the root has.
+    // Without a file that was saved right before the start: it may be treated as changed when the root has.
     let app = App::new(SLEEPS);
     let running = start(&app, ["--watch", "worker"]);
 
