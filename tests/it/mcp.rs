@@ -155,7 +155,7 @@ fn s17_2_when_the_client_ends_the_app_keeps_running_but_calls_stop() {
 fn s17_2_a_call_that_is_cancelled_or_takes_too_long_is_stopped() {
     let app = App::new("worker: exec sleep 1000\n");
     let mut client = Client::of(&app);
-    let command = json!({ "command": "echo begun >begun; trap 'echo stopped >>ends; exit 0' TERM; sleep 999 & wait" });
+    let command = json!({ "command": "trap 'echo stopped >>ends; exit 0' TERM; echo begun >begun; sleep 999 & wait" });
 
     let id = client.begin("tools/call", &json!({ "name": "run", "arguments": command }));
     client.server.until("it runs", || app.has("begun"));
