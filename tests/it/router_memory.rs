@@ -145,8 +145,9 @@ fn s16_6_at_most_1_mib_waits_if_interim_answers_have_no_end() {
 fn s16_6_a_tunnel_keeps_nothing_of_the_head_of_its_request() {
     let (_app, running, port, listener) = routed();
     let cookie = "x".repeat(60 << 10);
-    let head =
-        format!("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: x\r\nCookie: {cookie}\r\n\r\n");
+    // What the line of the log is about.
+    let logged = "Host: localhost\r\nX-Request-Id: 01234567890123456789\r\nX-Forwarded-For: 1.2.3.4\r\n";
+    let head = format!("GET / HTTP/1.1\r\n{logged}Connection: upgrade\r\nUpgrade: x\r\nCookie: {cookie}\r\n\r\n");
     let open = || {
         let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         client.write_all(head.as_bytes()).unwrap();

@@ -112,7 +112,8 @@ impl Exchange {
     pub(super) fn learn(&self, headers: &HeaderMap) {
         let mut entry = self.entry.borrow_mut();
         entry.request_id = copied(headers.get("x-request-id"));
-        entry.fwd = copied(headers.get("x-forwarded-for"));
+        // Put together here: not a part of that buffer.
+        entry.fwd = headers.get("x-forwarded-for").cloned();
     }
 
     /// The request goes to this dyno, if that accepts the connection.
