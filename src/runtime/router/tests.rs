@@ -310,6 +310,17 @@ fn says(text: &'static str) -> impl Fn(TcpStream) + Send + Sync + 'static {
     }
 }
 
+/// A dyno that does so, and its connections.
+fn counted(text: &'static str) -> (u16, mpsc::Receiver<()>) {
+    let (sender, connections) = mpsc::channel();
+    let say = says(text);
+    let port = dyno(move |socket| {
+        sender.send(()).unwrap();
+        say(socket);
+    });
+    (port, connections)
+}
+
 /// A dyno that answers nothing, and says when a request has come.
 fn silent() -> (u16, mpsc::Receiver<()>) {
     let (sender, requests) = mpsc::channel();

@@ -30,12 +30,7 @@ fn s16_1_a_request_reaches_the_dyno_and_its_answer_the_client() {
 
 #[test]
 fn s16_1_both_connections_are_kept_for_the_next_request() {
-    let (sender, connections) = mpsc::channel();
-    let say = says("hi");
-    let port = dyno(move |socket| {
-        sender.send(()).unwrap();
-        say(socket);
-    });
+    let (port, connections) = counted("hi");
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
 

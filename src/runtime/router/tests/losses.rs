@@ -101,12 +101,7 @@ fn s16_3_a_post_that_a_kept_connection_loses_is_not_sent_again() {
 
 #[test]
 fn s16_3_a_post_gets_a_new_connection_if_the_kept_one_may_be_closed() {
-    let (sender, connections) = mpsc::channel();
-    let say = says("hi");
-    let port = dyno(move |socket| {
-        sender.send(()).unwrap();
-        say(socket);
-    });
+    let (port, connections) = counted("hi");
     let router = TestRouter::start();
     router.publish(vec![web(1, 1, port, LifeStage::Up)]);
 
