@@ -23,8 +23,13 @@ const PATIENCE_MS: u16 = 30_000;
 /// Pause between two checks of a condition that has to be polled, in milliseconds.
 const POLL_MS: u16 = 5;
 
+/// The `dyno` that cargo has built.
+pub(crate) const BUILT: &str = env!("CARGO_BIN_EXE_dyno");
+
 /// A directory with a Procfile. Removed on drop.
 pub(crate) struct App {
+    /// The path of the `dyno` that is measured.
+    pub(crate) dyno: String,
     directory: PathBuf,
     /// The fifo that [`roles::report_and_wait`] writes to. Also open for writing, so that reads never hit end of file.
     reports: File,
@@ -53,7 +58,7 @@ impl App {
         let reports = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
         let entry = |(process_type, line): &(&str, &str)| format!("{process_type}: {line}\n");
         fs::write(directory.join("Procfile"), types.iter().map(entry).collect::<String>()).unwrap();
-        Self { directory, reports }
+        Self { dyno: BUILT.to_owned(), directory, reports }
     }
 
     /// An app whose dynos report their exec and then do nothing.
@@ -78,7 +83,7 @@ impl App {
 
     /// Starts the app with these options.
     pub(crate) fn start_with(&self, options: &[&str], stdout: Stdio) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
+        let mut command = Command::new(&self.dyno);
         // `dyno` says on stderr which ports it has chosen.
         command.arg("start").args(options).stderr(Stdio::null());
         self.run(command, stdout)
@@ -96,7 +101,7 @@ impl App {
 
     /// Starts a client that follows the log of what runs.
     pub(crate) fn follow(&self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
+        let mut command = Command::new(&self.dyno);
         // On stderr, `logs` says at the end that the app has ended.
         command.args(["logs", "-t"]).stderr(Stdio::null());
         self.run(command, Stdio::piped())

@@ -6,12 +6,10 @@ use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
-use crate::app::App;
+use crate::app::{App, BUILT};
 use crate::processes::{self, AtRest};
 use crate::roles::{listen_and_wait, milliseconds, nanoseconds, report_and_wait};
 use crate::table::{Limit, Table};
-
-const DYNO: &str = env!("CARGO_BIN_EXE_dyno");
 
 const DYNOS: usize = 3;
 
@@ -44,9 +42,9 @@ fn start(app: &App, effort: Effort, table: &mut Table) {
         dyno.terminate();
         dyno.wait();
 
-        let took = app.time(DYNO, &["start", "--detach"]).expect("`start --detach` succeeds");
+        let took = app.time(BUILT, &["start", "--detach"]).expect("`start --detach` succeeds");
         app.wait_for_reports(DYNOS);
-        app.time(DYNO, &["stop"]).expect("`stop` succeeds");
+        app.time(BUILT, &["stop"]).expect("`stop` succeeds");
         // The first round is the warm-up.
         if round > 0 {
             foreground.push(milliseconds(last.saturating_sub(nanoseconds(begin))));
@@ -58,13 +56,13 @@ fn start(app: &App, effort: Effort, table: &mut Table) {
 }
 
 fn idle(app: &App, effort: Effort, table: &mut Table) {
-    app.time(DYNO, &["start", "--detach"]).expect("`start --detach` succeeds");
+    app.time(BUILT, &["start", "--detach"]).expect("`start --detach` succeeds");
     let report = *app.wait_for_reports(DYNOS).first().unwrap();
     let shell = processes::parent(report.pid);
     let guardian = processes::parent(shell);
     let both = [processes::parent(guardian), guardian];
     let AtRest { wake_ups, resident, fair } = AtRest::of(both, effort.of(10_000, 2_000));
-    app.time(DYNO, &["stop"]).expect("`stop` succeeds");
+    app.time(BUILT, &["stop"]).expect("`stop` succeeds");
     let what = |what: &str| format!("  {DYNOS} dynos in the background, {what}");
     table.alone(&what("wake-ups"), &[wake_ups], "", Limit::AtMost(0.0));
     table.alone(&what("RSS"), &[resident], "MB", Limit::AtMost(IDLE_MB));
@@ -87,20 +85,20 @@ fn list(effort: Effort, table: &mut Table) {
         fs::write(app.path(name).join(".git"), format!("gitdir: {}\n", of_git.display())).unwrap();
         let procfile = format!("web: {web}\nworker: {other}\nclock: {other}\n");
         fs::write(app.path(name).join("Procfile"), procfile).unwrap();
-        app.time(DYNO, &["start", "--detach", "-d", name]).expect("`start --detach` succeeds");
+        app.time(BUILT, &["start", "--detach", "-d", name]).expect("`start --detach` succeeds");
     }
     app.wait_for_reports(APPS * DYNOS);
     let (mut ls, mut ps) = (Vec::new(), Vec::new());
     for round in 0..=effort.of(40, 9) {
-        let listed = app.time(DYNO, &["ls"]).expect("`ls` succeeds");
-        let shown = app.time(DYNO, &["ps", "--root", "fix-1"]).expect("`ps` succeeds");
+        let listed = app.time(BUILT, &["ls"]).expect("`ls` succeeds");
+        let shown = app.time(BUILT, &["ps", "--root", "fix-1"]).expect("`ps` succeeds");
         if round > 0 {
             ls.push(listed);
             ps.push(shown);
         }
     }
     for name in &names {
-        app.time(DYNO, &["stop", "--root", name]).expect("`stop` succeeds");
+        app.time(BUILT, &["stop", "--root", name]).expect("`stop` succeeds");
     }
     table.against(&format!("  `ls` of {APPS} worktrees, `ps`"), [&ls, &ps], "ms", Limit::AtMost(LS_TO_PS));
 }

@@ -4,12 +4,10 @@ use std::process::Stdio;
 use std::time::SystemTime;
 
 use crate::Effort;
-use crate::app::{App, Running, is_installed, pause, until};
+use crate::app::{App, BUILT, Running, is_installed, pause, until};
 use crate::processes;
 use crate::roles::{milliseconds, nanoseconds, report_and_wait};
 use crate::table::{Limit, Table, median};
-
-const DYNO: &str = env!("CARGO_BIN_EXE_dyno");
 
 /// A process that does nothing.
 const SLEEP: &str = "sleep 1000";
@@ -70,7 +68,7 @@ impl Program {
 /// `dyno`, and `dekit`, a peer with similar commands, if it is installed.
 fn ask_and_restart(effort: Effort, table: &mut Table) {
     let app = App::with(&[("web", SLEEP), ("worker", SLEEP), ("clock", SLEEP)]);
-    let mut ours = Program::new(DYNO, [&["version"], &["ps"], &["restart", "worker.1", "--wait"]]);
+    let mut ours = Program::new(BUILT, [&["version"], &["ps"], &["restart", "worker.1", "--wait"]]);
     let restart = &["restart", "--wait", "--wait-timeout", "5s", "worker"];
     let mut peer = Program::new("dekit", [&["--version"], &["ls"], restart]);
     let has_peer = is_installed(peer.path);
@@ -124,7 +122,7 @@ fn dekit_configuration() -> String {
 
 /// Waits until the app answers. `ps` fails while nothing runs.
 fn wait_for_the_app(app: &App) {
-    until("the app answers", || app.time(DYNO, &["ps"]).is_some());
+    until("the app answers", || app.time(BUILT, &["ps"]).is_some());
 }
 
 /// The time from the end of a run whose command line needs a shell to the exec of the next.
@@ -134,7 +132,7 @@ fn next_run(effort: Effort, table: &mut Table) {
     let mut pid = app.wait_for_report().pid;
     let mut times = Vec::new();
     for _ in 0..effort.of(21, 5) {
-        app.time(DYNO, &["restart", "web.1"]).expect("`restart` succeeds");
+        app.time(BUILT, &["restart", "web.1"]).expect("`restart` succeeds");
         // More often than `until`, whose steps are too long here.
         while processes::exists(pid) {
             pause(1);
@@ -161,7 +159,7 @@ fn scale(effort: Effort, table: &mut Table) {
         let mut dyno = app.start_formation("clock=1", Stdio::null());
         wait_for_the_app(&app);
         let begin = SystemTime::now();
-        app.time(DYNO, &["scale", &format!("web={SCALED}")]).expect("`scale` succeeds");
+        app.time(BUILT, &["scale", &format!("web={SCALED}")]).expect("`scale` succeeds");
         let scale = last_exec(&app, begin);
         end(&mut dyno);
         // The first round is the warm-up.

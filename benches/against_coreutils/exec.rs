@@ -47,7 +47,8 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     }
 }
 
-fn with_dyno(app: &App, count: usize) -> (f64, f64) {
+/// Milliseconds to the first and to the last exec.
+pub(crate) fn with_dyno(app: &App, count: usize) -> (f64, f64) {
     let begin = SystemTime::now();
     let mut dyno = app.start(count, Stdio::null());
     let times = first_and_last(app, count, begin).0;

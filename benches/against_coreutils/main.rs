@@ -14,6 +14,7 @@ mod exec;
 mod followers;
 mod idle;
 mod memory;
+mod package;
 mod ports;
 mod processes;
 mod roles;
@@ -45,7 +46,7 @@ impl Effort {
 type Section = (&'static str, fn(Effort, &mut Table));
 
 /// Throughput comes last: the system is still writing its files to disk for a while afterwards.
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     ("idle", idle::measure),
     ("exec", exec::measure),
     ("ports", ports::measure),
@@ -56,6 +57,7 @@ const SECTIONS: [Section; 11] = [
     ("memory", memory::measure),
     ("followers", followers::measure),
     ("router", router::measure),
+    ("package", package::measure),
     ("throughput", throughput::measure),
 ];
 

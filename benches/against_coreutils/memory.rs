@@ -23,11 +23,11 @@ const FLOOD_MB: f64 = 24.0;
 const CHECKS: u32 = 20;
 
 /// Memory of both processes together, in megabytes.
-struct Memory {
+pub(crate) struct Memory {
     /// Resident memory (RSS) now.
-    resident: f64,
+    pub(crate) resident: f64,
     /// Highest RSS so far.
-    peak: f64,
+    pub(crate) peak: f64,
     /// PSS: a shared page is divided among the processes that share it.
     fair: f64,
 }
@@ -72,7 +72,7 @@ pub(crate) fn measure(effort: Effort, table: &mut Table) {
     rows("flooding, reader stalled", &unread, FLOOD_MB, Limit::None);
 }
 
-fn while_idle(app: &App) -> Memory {
+pub(crate) fn while_idle(app: &App) -> Memory {
     let mut dyno = app.start(DYNOS, Stdio::null());
     app.wait_for_reports(DYNOS);
     let AtRest { resident, fair, .. } = AtRest::of(dyno.both(), 0);
@@ -82,7 +82,8 @@ fn while_idle(app: &App) -> Memory {
     memory
 }
 
-fn while_flooded(app: &App, bytes: usize) -> (Memory, Memory) {
+/// While its output is read, and while it is not.
+pub(crate) fn while_flooded(app: &App, bytes: usize) -> (Memory, Memory) {
     let mut dyno = app.start(DYNOS, Stdio::piped());
     let mut stdout = dyno.stdout();
     let mut buffer = vec![0; 1 << 20];

@@ -55,6 +55,13 @@ impl Table {
         ratio
     }
 
+    /// Adds a measurement of times below 20 ms. The limit applies to the ratio of their minima.
+    pub(crate) fn shortest_against(&mut self, what: &str, [dyno, other]: [&[f64]; 2], limit: Limit) {
+        let ratio = minimum(dyno) / minimum(other);
+        let cells = [what.to_owned(), shown(dyno, "ms"), shown(other, "ms"), format!("{} × of minima", number(ratio))];
+        self.push(cells, verdict(ratio, limit, "×"));
+    }
+
     /// Adds a line without a measurement.
     pub(crate) fn note(&mut self, what: &str) {
         self.push([what.to_owned(), String::new(), String::new(), String::new()], (String::new(), true));

@@ -62,7 +62,7 @@ fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize, to_c
         Sink::Pipe => (effort.of(9, 3), effort.of(400, 100)),
         Sink::File => (effort.of(7, 3), effort.of(200, 100)),
     };
-    let lines = megabytes * 1_000_000 / LINE_BYTES / producers * producers;
+    let lines = lines(megabytes, producers);
     let app = App::new(&produce(lines / producers));
     let mut speeds = [Program::Dyno, Program::Cat, Program::Sed, Program::Nothing].map(|program| (program, Vec::new()));
     for round in 0..=rounds {
@@ -87,6 +87,16 @@ fn compare(effort: Effort, table: &mut Table, sink: Sink, producers: usize, to_c
     table.against(&format!("  {what}, `sed`"), [dyno, sed], "MB/s", to_sed);
     table.against(&format!("  {what}, no program in between"), [dyno, nothing], "MB/s", Limit::None);
     table.against(&format!("  {what}, `cat`"), [dyno, cat], "MB/s", to_cat)
+}
+
+/// The number of lines that these producers together write to reach this amount.
+pub(crate) const fn lines(megabytes: usize, producers: usize) -> usize {
+    megabytes * 1_000_000 / LINE_BYTES / producers * producers
+}
+
+/// Megabytes a second from this many dynos through a pipe.
+pub(crate) fn through_dyno(app: &App, producers: usize, lines: usize) -> f64 {
+    megabytes_per_second(lines, run(app, Program::Dyno, Sink::Pipe, producers, lines))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few million lines")]
