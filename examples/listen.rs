@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two bytes with `drip`.
 const DRIP: Duration = Duration::from_secs(1);
 
+/// How long a request takes with `log`.
+const WORK: Duration = Duration::from_millis(10);
+
 /// Exit status with `die`.
 const DIE_STATUS: i32 = 3;
 
@@ -41,7 +44,7 @@ enum Manner {
     Echo,
     /// `mirror`: sends the request back as its answer.
     Mirror,
-    /// `log`: prints the first line of each request.
+    /// `log`: prints the first line of each request, and pauses before it answers.
     Log,
     /// `die`: exits with status 3 at the first request, while the client is connected.
     Die,
@@ -95,6 +98,7 @@ fn serve(manner: Manner, mut client: TcpStream) -> std::io::Result<()> {
         Manner::Log => {
             let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
             stdout().write_all(&[line, b"\n"].concat())?;
+            pause(&mut client, WORK)?;
             client.write_all(answer(200).as_bytes())
         }
         Manner::Close => Ok(()),
@@ -122,15 +126,19 @@ fn echo(mut client: TcpStream) -> std::io::Result<()> {
     std::io::copy(&mut client.try_clone()?, &mut client).map(drop)
 }
 
-/// Pauses by reading with a timeout, so that it notices when the client disconnects.
 fn drip(client: &mut TcpStream) -> std::io::Result<()> {
-    client.set_read_timeout(Some(DRIP))?;
     for byte in answer(200).bytes() {
         client.write_all(&[byte])?;
-        match client.read(&mut [0]) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            _ => return Ok(()),
-        }
+        pause(client, DRIP)?;
     }
     Ok(())
+}
+
+/// Waits by reading with a timeout, so that it notices when the client disconnects, which is an error.
+fn pause(client: &mut TcpStream, length: Duration) -> std::io::Result<()> {
+    client.set_read_timeout(Some(length))?;
+    match client.read(&mut [0]) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+        _ => Err(ErrorKind::ConnectionAborted.into()),
+    }
 }
