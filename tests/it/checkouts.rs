@@ -32,6 +32,17 @@ pub(crate) fn start(app: &App, directory: &str, args: &[&str], dynos: &[&str]) -
     running
 }
 
+/// The port of `web.1`, the only dyno of a worktree, as the start says it on stderr. Stdout may have come first.
+pub(crate) fn said_port(running: &Running) -> String {
+    let said = || {
+        let text = running.stderr.text();
+        let line = text.split_inclusive('\n').find_map(|line| line.strip_prefix("ports of this worktree: web.1 "))?;
+        line.strip_suffix('\n').map(str::to_owned)
+    };
+    running.until("it says its ports", || said().is_some());
+    said().unwrap()
+}
+
 pub(crate) fn end(running: Running) -> Finished {
     running.signal(Signal::SIGTERM);
     running.finish()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::checkouts::{end, remembered, said, start, web_port, with_worktree};
+use crate::checkouts::{end, remembered, said, said_port, start, web_port, with_worktree};
 use crate::harness::{App, Call, Ended, RARE_PORT, note, until};
 
 const WEB: &str = "web: echo $PORT $WEB_URL $DYNO_APP; exec sleep 1000\n";
@@ -165,8 +165,7 @@ fn s5_4_without_a_usable_runtime_directory_ports_are_still_reserved() {
     fs::create_dir(app.top().join("run/dyno")).unwrap();
     fs::set_permissions(app.top().join("run/dyno"), Permissions::from_mode(0o755)).unwrap();
     let first = start(&app, "../fix-1", &[], &["web.1"]);
-    let line = first.stderr.text();
-    let port = line.lines().find_map(|line| line.strip_prefix("ports of this worktree: web.1 ")).unwrap().to_owned();
+    let port = said_port(&first);
     // As if both had the same hash.
     let state = app.top().join("home/.local/state/dyno/ports");
     fs::write(state, format!("{port} app-fix-2 {}/fix-2\n", app.root().parent().unwrap().display())).unwrap();
@@ -186,8 +185,7 @@ fn s5_4_runs_of_two_users_never_get_the_same_ports() {
     }
     let app = with_worktree(App::new(WEB), "fix-1", WEB);
     let first = start(&app, "../fix-1", &[], &["web.1"]);
-    let shown = first.stderr.text();
-    let port = shown.trim_end().rsplit(' ').next().unwrap().to_owned();
+    let port = said_port(&first);
     // The other user has a line with the same block, a home and a runtime directory of its own.
     let other = App::new("").file(
         "../home/.local/state/dyno/ports",
@@ -311,8 +309,7 @@ fn s5_5_a_root_may_have_blanks_and_bytes_that_are_not_utf_8() {
     fs::rename(app.path("../fix-1"), &odd).unwrap();
     symlink(&odd, app.path("../fix-1")).unwrap();
     let running = start(&app, "../fix-1", &[], &["web.1"]);
-    running.until("the ports are shown", || running.stderr.text().ends_with('\n'));
-    let port = running.stderr.text().trim_end().rsplit(' ').next().unwrap().to_owned();
+    let port = said_port(&running);
 
     let other = end(start(&app, "", &["-p", &port], &["web.1"]));
 
