@@ -9,7 +9,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getsid};
 
 use super::proc_table;
 use super::sys::{self, Child};
@@ -34,31 +34,43 @@ pub struct Survivor {
     pub description: String,
 }
 
-/// Descendants of `dyno` that are older than its guardian and therefore do not come from a dyno, such as the `tee` of
-/// an entrypoint with `exec > >(tee log); exec dyno start`. The sweep neither kills them nor waits for them.
+/// Descendants of `dyno` that do not come from a dyno, such as the `tee` of an entrypoint with `exec > >(tee log); exec dyno
+/// start`. The sweep neither kills them nor waits for them.
 #[derive(Debug, Default)]
-pub(super) struct Spared(Vec<Identity>);
+pub(super) struct Spared {
+    /// Those that are older than the guardian.
+    older: Vec<Identity>,
+    /// Our own session, in which all that they start stays unless it begins one of its own. Every dyno is started in a new one,
+    /// and no process can enter an existing session.
+    session: Option<Pid>,
+}
 
 impl Spared {
-    /// All current descendants of this process.
+    /// All current descendants of this process, and what they will start in its session.
     pub(super) fn present() -> Self {
+        let session = getsid(None).ok();
         if proc_table::check_process_table().is_ok() {
-            return Self(proc_table::read_descendants().processes.iter().map(Process::identity).collect());
+            let older = proc_table::read_descendants().processes.iter().map(Process::identity).collect();
+            return Self { older, session };
         }
-        let mut children = Vec::new();
+        let mut older = Vec::new();
         // Without `/proc` the search is slow, and usually there is nothing to find.
         if sys::has_child(Child::Any) {
-            proc_table::for_each_own_child(|child| children.push((child, 0)));
+            proc_table::for_each_own_child(|child| older.push((child, 0)));
         }
-        Self(children)
+        Self { older, session }
     }
 
     fn contains(&self, pid: Pid) -> bool {
-        self.0.iter().any(|(spared, start)| {
-            // 0: the process table could not be read, and what it says of this pid now may be about another process.
-            *spared == pid
-                && (*start == 0 || proc_table::read_process(pid).is_some_and(|process| process.start == *start))
-        })
+        let is_in_our_session = || self.session.is_some() && getsid(Some(pid)).ok() == self.session;
+        let is_older = || {
+            self.older.iter().any(|(spared, start)| {
+                // 0: the process table could not be read, and what it says of this pid now may be about another process.
+                *spared == pid
+                    && (*start == 0 || proc_table::read_process(pid).is_some_and(|process| process.start == *start))
+            })
+        };
+        is_in_our_session() || is_older()
     }
 }
 

@@ -195,15 +195,24 @@ fn s11_two_real_time_signals_at_the_same_time_are_both_reported() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
 
-// The foreign child is older than `dyno`, like `tee` in `exec > >(tee log); exec dyno start`.
+// Like `tee` in `exec > >(tee log); exec dyno start`. One is older than `dyno`. The other is started later by a process that
+// then ends, so that `dyno` adopts it.
 #[test]
 fn after_a_lost_guardian_only_descendants_of_dynos_are_killed() {
-    let app = App::new("web: setsid sleep 1000 & exec sleep 1000\n").fifo("last").fifo("never");
-    let foreign =
-        "{ env -i sh -c 'echo $$ >pid; read -r line <last; echo \"$line\" >written' </dev/null >/dev/null 2>&1 & }";
+    let app = App::new("web: setsid sleep 1000 & exec sleep 1000\n")
+        .file("older", "echo $$ >older.pid; read -r line <last; echo $line >older.written")
+        .file("starter", "read -r line <begin; sh younger &")
+        .file("younger", "echo $$ >younger.pid; read -r line <last2; echo $line >younger.written");
+    let app = app.fifo("begin").fifo("last").fifo("last2");
+    let foreign = "for script in older starter; do env -i sh $script </dev/null >/dev/null 2>&1 & done";
     let dyno = app.dyno(["start"]).after(foreign).spawn();
     dyno.until_shown("started");
-    dyno.until("the foreign child runs", || app.has("pid"));
+    dyno.until("the foreign child runs", || app.has("older.pid"));
+    app.release("begin");
+    dyno.until("`dyno` has adopted the other", || {
+        let pid = fs::read_to_string(app.path("younger.pid")).ok().and_then(|pid| pid.trim().parse().ok());
+        pid.and_then(process_table::stat).is_some_and(|(_, parent)| parent == dyno.main())
+    });
     dyno.until("both dyno processes run", || {
         dyno.of_dynos().iter().filter(|it| it.command.contains("sleep")).count() == 2
     });
@@ -214,8 +223,10 @@ fn after_a_lost_guardian_only_descendants_of_dynos_are_killed() {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian.unwrap()), Signal::SIGKILL).unwrap();
 
     dyno.finish().expect_end(Ended::Code(70));
-    app.release("last");
-    until("the foreign child writes its last line", || {
-        fs::read_to_string(app.path("written")).is_ok_and(|it| it == "go\n")
-    });
+    for (fifo, written) in [("last", "older.written"), ("last2", "younger.written")] {
+        app.release(fifo);
+        until("the foreign process writes its last line", || {
+            fs::read_to_string(app.path(written)).is_ok_and(|it| it == "go\n")
+        });
+    }
 }
