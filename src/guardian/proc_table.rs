@@ -197,9 +197,11 @@ pub fn parent_of(pid: i32) -> Option<i32> {
     read_process(Pid::from_raw(pid)).map(|process| process.parent.as_raw()).filter(|parent| *parent > 0)
 }
 
-/// The leader of a session, its members, and all their descendants, even those that have created new sessions.
+/// The leader of a session, its members, and all their descendants, even those that have created new sessions. Empty if the
+/// process table is that of other processes: there these numbers mean strangers.
 #[must_use]
 pub fn family_of(leader: i32) -> Vec<i32> {
+    let Ok(()) = check_process_table() else { return Vec::new() };
     let leader = Pid::from_raw(leader);
     let known: Vec<Process> = all_processes().filter_map(read_process).collect();
     let mut family = vec![leader];

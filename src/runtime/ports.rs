@@ -17,7 +17,7 @@ use nix::sys::socket::{
 };
 
 use super::listening::{inodes, listeners};
-use crate::guardian::{family_of, parent_of};
+use crate::guardian::{check_process_table, family_of, parent_of};
 
 /// The first ephemeral port if the system does not report it: the default of Linux.
 const DEFAULT_FIRST_EPHEMERAL: u16 = 32_768;
@@ -148,9 +148,10 @@ fn open_files(pid: i32) -> impl Iterator<Item = PathBuf> {
     entries.filter_map(|entry| fs::read_link(entry.path()).ok())
 }
 
-/// The process ids of all processes that the system shows.
+/// The process ids of all processes that the system shows. None if it shows those of another pid namespace.
 fn all_pids() -> impl Iterator<Item = i32> {
-    fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| pid_of(&entry))
+    let table = check_process_table().ok().and_then(|()| fs::read_dir("/proc").ok());
+    table.into_iter().flatten().flatten().filter_map(|entry| pid_of(&entry))
 }
 
 fn pid_of(entry: &fs::DirEntry) -> Option<i32> {
