@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::app::{example, free_port};
 use crate::harness::{App, Ended, until};
@@ -195,6 +196,40 @@ fn s11_two_real_time_signals_at_the_same_time_are_both_reported() {
     dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
 }
 
+// The guardian is stopped until all have ended, so that it reaps them in one go.
+#[test]
+fn s11_real_time_signals_and_an_exit_at_the_same_time_are_all_reported() {
+    let wait = |name: &str| format!("{name}: echo $$ >pid-{name}; read -r _ <go-{name}");
+    let procfile =
+        format!("{}; kill -34 $$\n{}; exit 3\n{}; kill -64 $$\nd: sleep 1000\n", wait("a"), wait("b"), wait("c"));
+    let app = App::new(&procfile).fifo("go-a").fifo("go-b").fifo("go-c");
+    let dyno = app.dyno(["start", "--can-die", "a=any,b=any,c=any"]).spawn();
+    dyno.until("all run", || dyno.stdout.text().matches("| started with pid ").count() == 4);
+    let guardian = Pid::from_raw(dyno.guardian());
+    kill(guardian, Signal::SIGSTOP).unwrap();
+    dyno.until("the guardian is stopped", || {
+        process_table::stat(guardian.as_raw()).is_some_and(|(state, _)| state == 'T')
+    });
+
+    for name in ["a", "b", "c"] {
+        app.release(&format!("go-{name}"));
+        let leader = || fs::read_to_string(app.path(&format!("pid-{name}"))).ok()?.trim().parse().ok();
+        dyno.until(&format!("{name}.1 is a zombie"), || {
+            leader().and_then(process_table::stat).is_some_and(|(state, _)| state == 'Z')
+        });
+    }
+    kill(guardian, Signal::SIGCONT).unwrap();
+    dyno.until("all are reported", || {
+        let shown = dyno.stdout.text();
+        ["a.1    | terminated by signal 34\n", "b.1    | exited with code 3\n", "c.1    | terminated by signal 64\n"]
+            .iter()
+            .all(|line| shown.matches(line).count() == 1)
+    });
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.finish().expect_end(Ended::Signal(Signal::SIGTERM));
+}
+
 // Like `tee` in `exec > >(tee log); exec dyno start`. One is older than `dyno`. The other is started later by a process that
 // then ends, so that `dyno` adopts it.
 #[test]
@@ -220,7 +255,7 @@ fn after_a_lost_guardian_only_descendants_of_dynos_are_killed() {
     let guardian = process_table::children(dyno.main()).into_iter().find(|child| {
         fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name.trim() == "dyno-guardian")
     });
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian.unwrap()), Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(guardian.unwrap()), Signal::SIGKILL).unwrap();
 
     dyno.finish().expect_end(Ended::Code(70));
     for (fifo, written) in [("last", "older.written"), ("last2", "younger.written")] {
