@@ -11,8 +11,22 @@ use std::thread;
 use crate::app::OTHER_USER;
 use crate::harness::{App, Ended};
 
+/// The files that `dyno export runit` lists.
+const RUNIT: &str = "\
+0600 app.env
+0755 app-release/run
+0755 app-release/finish
+0755 app-release/control/t
+0755 app-release/log/run
+0755 app-job-1/run
+0755 app-job-1/finish
+0755 app-job-1/control/t
+0755 app-job-1/log/run
+`dyno export runit DIR` writes these files; `--stdout` prints them
+";
+
 /// Every command that reads the config vars, and its stdout, in which `%` is the value of `A`.
-const READERS: [(&[&str], &str); 6] = [
+const READERS: [(&[&str], &str); 7] = [
     (&["check"], "valid procfile detected (release, job)\n"),
     (&["config", "--json"], "{%}\n"),
     (&["run", "echo \"[$A]\""], "[%]\n"),
@@ -20,6 +34,7 @@ const READERS: [(&[&str], &str); 6] = [
         &["start", "--no-prefix"],
         "started with pid PID\nreleased [%]\nexited with code 0\nstarted with pid PID\n[%]\nexited with code 0\n",
     ),
+    (&["export", "runit"], RUNIT),
     (&["release", "--no-prefix"], "started with pid PID\nreleased [%]\nexited with code 0\n"),
     (&["smoke", "--settle", "0.01", "--allow-exit", "job", "--", "echo \"[$A]\""], "[%]\n"),
 ];
@@ -58,7 +73,9 @@ fn reads(app: &App, (words, shown): (&[&str], &str), options: &[&str], value: &s
 /// Every command ends with this error.
 #[track_caller]
 fn refused(app: &App, options: &[&str], fact: &str, hint: &str) {
-    for words in [&["check"][..], &["config"], &["run", "true"], &["start"], &["release"], &["smoke"]] {
+    for words in
+        [&["check"][..], &["config"], &["run", "true"], &["start"], &["release"], &["smoke"], &["export", "s6"]]
+    {
         let between = if words[0] == "check" { "" } else { "\n" };
         let finished = app.dyno([]).args(&words[..1]).args(options).args(&words[1..]).run();
 
@@ -108,6 +125,21 @@ fn s2_1_a_named_pipe_is_read_once_by_every_command() {
 }
 
 #[test]
+fn s2_1_export_writes_the_values_of_a_named_pipe() {
+    let app = link(app().fifo("pipe"), ".env", "pipe");
+    for (directory, options) in [("default", &[][..]), ("named", &["-e", "pipe"])] {
+        let writer = write_once(app.path("pipe"), "A=piped\n");
+
+        let exported = app.dyno(["export", "runit", directory]).args(options).run();
+
+        exported.expect_end(Ended::Code(0));
+        let text = fs::read_to_string(app.path(directory).join("app.env")).unwrap();
+        assert!(text.ends_with("\nexport A=piped\n"), "{text}");
+        writer.join().unwrap();
+    }
+}
+
+#[test]
 fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
     let app = app().fifo(".env");
     let waiting = "waiting up to 10 seconds for a program to write to .env (a named pipe)\n";
@@ -122,17 +154,21 @@ fn s2_1_a_wait_for_the_writer_of_a_named_pipe_is_announced() {
 
 #[test]
 fn s2_1_a_named_pipe_without_a_writer_is_an_error_after_10_seconds() {
-    let app = App::new("web: touch started\n").fifo(".env");
-    let waiting = "waiting up to 10 seconds for a program to write to .env (a named pipe)\n";
-    let fact = ".env is a named pipe, and no program wrote to it within 10 seconds";
+    let app = App::new("web: touch started\n").fifo(".env").fifo("other");
     let hint = "start the program that writes to it, or name another file with `-e`";
 
-    // All five wait at the same time, so that the test takes 10 seconds instead of 50.
-    let calls = [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["check"]];
-    let running = calls.map(|words| (words, app.dyno([]).args(words).spawn()));
+    // All of them wait at the same time, so that the test takes 10 seconds.
+    let calls = [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["check"], &["export", "s6"]];
+    let of_name = |name: &'static str| calls.map(|words| (name, words));
+    let running = [of_name(".env"), of_name("other")].concat().into_iter().map(|(name, words)| {
+        let options = if name == ".env" { &[][..] } else { &["-e", name] };
+        (name, words, app.dyno([]).args(&words[..1]).args(options).args(&words[1..]).spawn())
+    });
 
-    for (words, dyno) in running {
+    for (name, words, dyno) in running.collect::<Vec<_>>() {
         let between = if words == ["check"] { "" } else { "\n" };
+        let waiting = format!("waiting up to 10 seconds for a program to write to {name} (a named pipe)\n");
+        let fact = format!("{name} is a named pipe, and no program wrote to it within 10 seconds");
         dyno.finish().expect(Ended::Code(78), "", &format!("{waiting}error: {fact}\n{between}hint: {hint}\n"));
     }
     assert!(!app.has("started"));
@@ -141,19 +177,39 @@ fn s2_1_a_named_pipe_without_a_writer_is_an_error_after_10_seconds() {
 #[test]
 fn s2_1_an_env_file_without_read_permission_is_an_error() {
     let is_root = nix::unistd::geteuid().is_root();
-    let app = App::new("web: touch started\n").file(".env", "A=1\n");
+    let procfile = "web: touch started\n";
+    let plain = App::new(procfile).file(".env", "A=1\n");
+    let linked = link(App::new(procfile).file("secret", "A=1\n"), ".env", "secret");
     // As root, the test runs `dyno` as another user, because root can read any file. Otherwise mode 000 is enough.
-    fs::set_permissions(app.path(".env"), fs::Permissions::from_mode(if is_root { 0o600 } else { 0o000 })).unwrap();
-    for words in [&["start"][..], &["start", "--detach"], &["run", "true"], &["smoke"], &["config"], &["check"]] {
-        let call = app.dyno([]).args(words);
+    let unreadable = || fs::Permissions::from_mode(if is_root { 0o600 } else { 0o000 });
+    fs::set_permissions(plain.path(".env"), unreadable()).unwrap();
+    fs::set_permissions(linked.path("secret"), unreadable()).unwrap();
+    for (app, name, options) in [
+        (&plain, ".env", &[][..]),
+        (&plain, ".env", &["-e", ".env"]),
+        (&linked, ".env", &[]),
+        (&linked, ".env", &["-e", ".env"]),
+        (&linked, "secret", &["-e", "/dev/null,secret"]),
+    ] {
+        for words in [
+            &["start"][..],
+            &["start", "--detach"],
+            &["run", "true"],
+            &["smoke"],
+            &["config"],
+            &["check"],
+            &["export", "s6"],
+        ] {
+            let call = app.dyno([]).args(&words[..1]).args(options).args(&words[1..]);
 
-        let finished = if is_root { call.user(OTHER_USER) } else { call }.run();
+            let finished = if is_root { call.user(OTHER_USER) } else { call }.run();
 
-        let between = if words == ["check"] { "" } else { "\n" };
-        let fact = "error: .env cannot be read: Permission denied\n";
-        finished.expect(Ended::Code(78), "", &format!("{fact}{between}hint: `ls -l` shows who may read it\n"));
+            let between = if words == ["check"] { "" } else { "\n" };
+            let fact = format!("error: {name} cannot be read: Permission denied\n");
+            finished.expect(Ended::Code(78), "", &format!("{fact}{between}hint: `ls -l` shows who may read it\n"));
+        }
+        assert!(!app.has("started"));
     }
-    assert!(!app.has("started"));
 }
 
 #[test]
