@@ -64,25 +64,29 @@ fn s19_5_the_line_names_the_port_on_which_the_dyno_listens_instead() {
 
 #[test]
 fn s19_5_a_wrong_answer_is_reported_at_once_and_only_once() {
-    let app = app("web: ./listen 0.0.0.0 404 & read -r _ <go; kill $!; wait; exec ./listen\n").fifo("go");
-    let smoke = smoke(&app, &["--http", "/up", "--settle", "0"]).spawn();
+    for status in ["404", "500"] {
+        let web = format!("web: ./listen 0.0.0.0 {status} & read -r _ <go; kill $!; wait; exec ./listen\n");
+        let app = app(&web).fifo("go");
+        let smoke = smoke(&app, &["--http", "/up", "--settle", "0"]).spawn();
 
-    until_logged(&smoke, "answers GET /up with 404, not 200 to 399; trying again\n");
-    app.release("go");
+        let answer = format!("answers GET /up with {status}, not 200 to 399; trying again");
+        until_logged(&smoke, &format!("{answer}\n"));
+        app.release("go");
 
-    let finished = smoke.finish();
-    finished.expect_end(Ended::Code(0));
-    let expected = [
-        "ports: web.1 PORT",
-        "system: sending SIGTERM to all processes",
-        "web.1: started with pid PID",
-        "web.1: Listening on 0.0.0.0:PORT",
-        "web.1: answers GET /up with 404, not 200 to 399; trying again",
-        "web.1: Listening on 0.0.0.0:PORT",
-        "web.1: terminated by SIGTERM",
-        "smoke passed: all dynos came up",
-    ];
-    assert_eq!(stderr_by_dyno(&finished).lines().collect::<Vec<_>>(), expected);
+        let finished = smoke.finish();
+        finished.expect_end(Ended::Code(0));
+        let expected = [
+            "ports: web.1 PORT",
+            "system: sending SIGTERM to all processes",
+            "web.1: started with pid PID",
+            "web.1: Listening on 0.0.0.0:PORT",
+            &format!("web.1: {answer}"),
+            "web.1: Listening on 0.0.0.0:PORT",
+            "web.1: terminated by SIGTERM",
+            "smoke passed: all dynos came up",
+        ];
+        assert_eq!(stderr_by_dyno(&finished).lines().collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]
