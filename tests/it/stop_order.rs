@@ -1,6 +1,9 @@
 //! Which processes get the stop signal, and in which order (S6.6).
 
-use nix::sys::signal::Signal;
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::app::example;
 use crate::binary;
@@ -146,6 +149,29 @@ fn s6_6_the_rest_gets_the_signal_when_the_program_has_ended() {
     let mut lines = finished.lines_of("web.1")[2..].to_vec();
     lines.sort();
     assert_eq!(lines, ["exited with code 0", "helper: TERM", "leader: TERM", "worker: exit status: 0"]);
+}
+
+// Like `npm run dev`: npm passes the signal to its `sh`, which ends without the server that it runs.
+#[test]
+fn s6_6_a_server_below_a_program_that_ends_at_once_has_the_whole_grace() {
+    let server = "trap 'echo server: TERM; read -r _ <go; echo server: done; exit 0' TERM\necho up\n\
+                  while :; do read -r _ <never; done 2>/dev/null\n";
+    let app = app_with_pool("web: POOL 'echo $$ >pid; sh ./server; :'\n").file("server", server).fifo("never");
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGTERM);
+    dyno.until_shown("leader: TERM");
+    assert!(!dyno.stdout.text().contains("server: TERM"), "{}", dyno.report());
+    let of_npm = fs::read_to_string(app.path("pid")).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(of_npm), Signal::SIGTERM).unwrap();
+    dyno.until_shown("server: TERM");
+    dyno.until_shown("web.1  | exited with code 0");
+    app.release("go");
+
+    let lines = dyno.finish().lines_of("web.1")[2..].to_vec();
+    let of_server: Vec<_> = lines.iter().filter(|line| line.starts_with("server: ")).collect();
+    assert_eq!(of_server, ["server: TERM", "server: done"]);
+    assert!(lines.contains(&"worker: signal: 15 (SIGTERM)".to_owned()), "{lines:?}");
 }
 
 /// On SIGTERM, runs programs that clean up and must not get the signal themselves. Creates the file `cleaned` at the
