@@ -45,7 +45,7 @@ pub struct ConfigArgs {
 /// Options of `dyno config:get`.
 #[derive(Debug, Default, Args)]
 #[command(
-    after_help = "Examples:\n  dyno config:get DATABASE_URL     its value, as the dynos get it\n  dyno config:get A B              one value per line"
+    after_help = "Examples:\n  dyno config:get DATABASE_URL     its value, as the dynos get it\n  dyno config:get A B              one value per line\n  dyno config --explain A          which file and line set it"
 )]
 pub struct ConfigGetArgs {
     /// The config vars to print

@@ -90,12 +90,26 @@ fn unexpected_word(word: &str) -> Error {
     Error::usage("`dyno config` does not accept a key: it shows every config var", hint)
 }
 
-fn explain(key: &str, layers: &Layers, siblings: &[(String, Secret)]) -> Result<Outcome, Error> {
+/// Whether `dyno config --explain KEY` says where a dyno gets this variable from.
+pub(super) fn is_explained(key: &str, layers: &Layers, siblings: &[(String, Secret)]) -> Result<bool, Error> {
+    let dyno = web_1()?;
+    Ok(key == "PORT" || !layers.explain(key.as_bytes(), Some(&variables_of(&dyno, siblings))).is_empty())
+}
+
+fn web_1() -> Result<DynoName, Error> {
     let process_type = ProcessType::new(ProcessType::WEB)
         .map_err(|error| Error::new(Status::Internal, format!("cannot name a dyno: {error}"), ""))?;
-    let dyno = DynoName::new(process_type, 1);
-    // Every dyno has some variables of its own, such as `PS`.
-    let variables = DynoVariables { dyno: &dyno, port: PortVariable::Kept, session: "", app: "", siblings };
+    Ok(DynoName::new(process_type, 1))
+}
+
+/// What a dyno adds to the variables of the app, such as `PS`.
+fn variables_of<'a>(dyno: &'a DynoName, siblings: &'a [(String, Secret)]) -> DynoVariables<'a> {
+    DynoVariables { dyno, port: PortVariable::Kept, session: "", app: "", siblings }
+}
+
+fn explain(key: &str, layers: &Layers, siblings: &[(String, Secret)]) -> Result<Outcome, Error> {
+    let dyno = web_1()?;
+    let variables = variables_of(&dyno, siblings);
     let given = layers.explain(key.as_bytes(), Some(&variables));
     let Some((winner, overridden)) = given.split_first() else {
         return Err(not_set(key, layers, &variables));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config;
+use super::start::expected_ports::siblings;
 use crate::app::{SourcedValue, did_you_mean, nearest};
 use crate::cli::{Cli, ConfigGetArgs};
 use crate::console::{diagnostics, stdout};
@@ -12,7 +13,7 @@ use crate::supervisor::Outcome;
 pub(super) fn run(cli: &Cli, args: &ConfigGetArgs) -> Result<Outcome, Error> {
     crate::runtime::unblock_all();
     args.keys.iter().try_for_each(|key| config::check_key(key, "write `dyno config:get KEY`"))?;
-    let (_, layers) = config::read(cli, &args.project, &args.variables)?;
+    let (places, layers) = config::read(cli, &args.project, &args.variables)?;
     let vars = layers.config_vars();
     let value = |key: &String| vars.get(key).and_then(|given| given.value.as_ref());
     let written = if args.json {
@@ -29,10 +30,21 @@ pub(super) fn run(cli: &Cli, args: &ConfigGetArgs) -> Result<Outcome, Error> {
         stdout::write_bytes(&text)?
     };
     let missing: Vec<&String> = args.keys.iter().filter(|key| value(key).is_none()).collect();
-    for key in &missing {
-        diagnostics::show_complaint(&not_set(key, &vars));
+    if missing.is_empty() {
+        return Ok(written);
     }
-    Ok(if missing.is_empty() { written } else { Outcome::Code(Status::Failed.code()) })
+    let siblings = siblings(&layers, &places);
+    for key in missing {
+        let is_explained = config::is_explained(key, &layers, &siblings)?;
+        diagnostics::show_complaint(&if is_explained { not_of_app(key) } else { not_set(key, &vars) });
+    }
+    Ok(Outcome::Code(Status::Failed.code()))
+}
+
+/// The shell or `dyno` itself sets the variable, but neither a file nor an option.
+fn not_of_app(key: &str) -> Complaint {
+    let hint = format!("`dyno config --explain {key}` shows where the dynos get it from");
+    Complaint::new(format!("`{key}` is not a config var"), hint)
 }
 
 fn not_set(key: &str, vars: &BTreeMap<String, SourcedValue>) -> Complaint {

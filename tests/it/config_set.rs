@@ -174,6 +174,18 @@ fn s15_3_get_prints_what_the_dynos_get() {
 }
 
 #[test]
+fn s15_3_get_points_to_explain_for_a_variable_that_is_not_of_the_app() {
+    let app = app().file(".env", "A=1\n");
+
+    for key in ["FROM_SHELL", "PORT", "PS", "PYTHONUNBUFFERED"] {
+        let hint = format!("`dyno config --explain {key}` shows where the dynos get it from");
+        let error = error(&format!("`{key}` is not a config var"), &hint);
+        app.dyno(["config:get", key]).env("FROM_SHELL", "x").run().expect(Ended::Code(1), "", &error);
+        app.dyno(["config", "--explain", key]).env("FROM_SHELL", "x").run().expect_end(Ended::Code(0));
+    }
+}
+
+#[test]
 fn s15_3_json_has_the_file_and_the_names_but_no_value() {
     let app = app();
 
