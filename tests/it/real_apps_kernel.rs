@@ -166,36 +166,44 @@ fn hanging(app: &App) -> Running {
     dyno
 }
 
-fn with_hanging_program() -> App {
-    App::new("web: ./dead\nworker: echo at work; exec sleep 1000\n").script("dead", "echo never\n")
+/// Two apps whose web.1 runs `dead`: a path, and a word that is looked for in the first entry of `PATH`.
+fn with_hanging_program() -> [App; 2] {
+    ["./dead", "dead"].map(|web| {
+        let app =
+            App::new(&format!("web: {web}\nworker: echo at work; exec sleep 1000\n")).script("dead", "echo never\n");
+        let path = format!("PATH={}:${{PATH}}\n", app.root().display());
+        app.file(".env", path)
+    })
 }
 
 #[test]
 fn a_hanging_exec_does_not_affect_start_and_stop_of_other_dynos() {
-    let app = with_hanging_program();
-    let lease = Lease::on(&app.path("dead"), &app);
-    let dyno = hanging(&app);
+    for app in with_hanging_program() {
+        let lease = Lease::on(&app.path("dead"), &app);
+        let dyno = hanging(&app);
 
-    dyno.signal(Signal::SIGTERM);
+        dyno.signal(Signal::SIGTERM);
 
-    let finished = dyno.finish();
-    finished.expect_end(Ended::Signal(Signal::SIGTERM));
-    assert_eq!(finished.lines_of("worker.1"), ["started with pid PID", "at work", "terminated by SIGTERM"]);
-    drop(lease);
+        let finished = dyno.finish();
+        finished.expect_end(Ended::Signal(Signal::SIGTERM));
+        assert_eq!(finished.lines_of("worker.1"), ["started with pid PID", "at work", "terminated by SIGTERM"]);
+        drop(lease);
+    }
 }
 
 #[test]
 fn a_hanging_exec_does_not_block_the_guardian() {
-    let app = with_hanging_program();
-    let lease = Lease::on(&app.path("dead"), &app);
-    let dyno = hanging(&app);
-    let worker = dyno.of_dynos().into_iter().find(|it| it.dyno.as_deref() == Some("worker.1")).unwrap();
+    for app in with_hanging_program() {
+        let lease = Lease::on(&app.path("dead"), &app);
+        let dyno = hanging(&app);
+        let worker = dyno.of_dynos().into_iter().find(|it| it.dyno.as_deref() == Some("worker.1")).unwrap();
 
-    dyno.signal(Signal::SIGKILL);
+        dyno.signal(Signal::SIGKILL);
 
-    dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
-    assert!(process_table::stat(worker.pid).is_none_or(|(state, _)| state == 'Z'));
-    drop(lease);
+        dyno.finish().expect_end(Ended::Signal(Signal::SIGKILL));
+        assert!(process_table::stat(worker.pid).is_none_or(|(state, _)| state == 'Z'));
+        drop(lease);
+    }
 }
 
 #[test]
