@@ -56,8 +56,8 @@ fn size() -> impl Strategy<Value = PtySize> {
 }
 
 proptest! {
-    // Drawing is slow without optimisation.
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 8, ..ProptestConfig::default() })]
+    // Drawing is slow, above all without optimisation.
+    #![proptest_config(ProptestConfig { cases: (ProptestConfig::default().cases / 8).min(2000), ..ProptestConfig::default() })]
 
     #[test]
     fn s10_5_any_output_on_any_size_can_be_drawn(
