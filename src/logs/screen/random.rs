@@ -231,6 +231,15 @@ fn a_line_end_leaves_the_first_cell_even_if_rows_above_became_text() {
     assert_eq!(rows_of(&mut run(erased_below.as_bytes(), 1, true).0), ["a", "b"]);
 }
 
+#[test]
+fn s7_6_a_line_that_moved_and_then_grew_is_shown_whole() {
+    let moved_down = "b\n漢a\na\x1b[1J\x1b[2;1Hb\n\x1b[5;1H\n\x1b[1Aa\x1b[3Aa";
+
+    let (_, shown) = run(moved_down.as_bytes(), 1, true);
+
+    assert_eq!(String::from_utf8(shown).unwrap(), "b\n漢a\nba\na\n");
+}
+
 /// Fewer cases than elsewhere, because each takes longer.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();

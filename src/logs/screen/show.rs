@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::Shown;
 use super::row::{ScreenRow, visible_cells, write_cells};
-use super::{Screen, Style};
+use super::{LONG_AGO, Screen, Style};
 use crate::logs::chunk::{Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 use crate::logs::incomplete;
 
@@ -111,13 +111,19 @@ impl Screen {
             elsewhere.extend(shown.map(|shown| shown.text.clone()).filter(|text| !text.is_empty()));
         }
         for line in lines {
+            let first = line.first;
             let moved = elsewhere.iter().position(|text| *text == line.text);
-            if let Some(at) = moved {
-                elsewhere.swap_remove(at);
-            } else {
+            if moved.is_none() {
                 self.show_line(&line);
             }
             self.mark_shown(line, false);
+            if let Some(at) = moved {
+                elsewhere.swap_remove(at);
+                // What follows it would not continue the line that was shown last.
+                if let Some(shown) = self.rows.get_mut(first).and_then(|row| row.shown.as_mut()) {
+                    shown.number = LONG_AGO;
+                }
+            }
         }
     }
 
