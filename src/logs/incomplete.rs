@@ -9,7 +9,7 @@ use super::escapes::{self, Sequence};
 
 /// Longest escape sequence that is held back, in bytes. A longer one is a title or an image, which does not move
 /// the cursor.
-const SEQUENCE_BYTES: usize = 128;
+pub(super) const SEQUENCE_BYTES: usize = 128;
 
 /// Number of bytes at the end that begin a UTF-8 character without completing it: 0 to 3.
 pub(super) fn character_bytes(text: &[u8]) -> usize {
@@ -37,6 +37,13 @@ pub fn unfinished_bytes(text: &[u8]) -> usize {
         return unfinished.len();
     }
     character_bytes(text)
+}
+
+/// The last position up to `at` at which the kept end of a text can begin: inside neither a character nor an escape
+/// sequence. Less than [`SEQUENCE_BYTES`] before `at`.
+pub(super) fn kept_from(text: &[u8], at: usize) -> usize {
+    let lost = text.get(..at).unwrap_or(text);
+    lost.len() - unfinished_bytes(lost)
 }
 
 /// Whether a terminal would show anything: more than blanks, control characters and escape sequences.
@@ -80,6 +87,15 @@ mod tests {
         assert_eq!(unfinished_bytes(b"a\x1b[31mb"), 0);
         assert_eq!(unfinished_bytes(b"a\x1b[31m\xc3"), 1);
         assert_eq!(unfinished_bytes(&[b"\x1b]0;".as_slice(), &[b'x'; SEQUENCE_BYTES]].concat()), 0);
+    }
+
+    #[test]
+    fn the_kept_end_of_a_text_begins_with_a_whole_character_or_sequence() {
+        let text = "aé\x1b[31m😀b".as_bytes();
+
+        let kept: Vec<usize> = (0..=text.len()).map(|at| kept_from(text, at)).collect();
+
+        assert_eq!(kept, [0, 1, 1, 3, 3, 3, 3, 3, 8, 8, 8, 8, 12, 13]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use memchr::{memchr_iter, memchr3_iter, memrchr};
 
 use super::chunk::{Audience, Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
+use super::incomplete;
 use super::screen::{Screen, ScreenSize, Show, needs_screen};
 use super::splitter::Splitter;
 use super::style::Style;
@@ -72,7 +73,8 @@ struct Terminal {
     is_pipe: bool,
     /// Number of blank lines that are held back, because clearing the screen would drop them.
     blanks: usize,
-    /// The shown part of the unfinished line, if it passed unchanged: its last [`PIECE_BYTES`] at most.
+    /// The shown part of the unfinished line, if it passed unchanged: its last [`PIECE_BYTES`], from the last
+    /// place before them where it can be cut.
     partial: Vec<u8>,
     /// The style at the end of the lines that passed.
     style: Style,
@@ -319,7 +321,7 @@ impl Terminal {
     fn note_partial(&mut self, part: &[u8]) {
         self.partial.extend_from_slice(part);
         let excess = self.partial.len().saturating_sub(PIECE_BYTES);
-        self.partial.drain(..excess);
+        self.partial.drain(..incomplete::kept_from(&self.partial, excess));
     }
 
     /// Lets the screen take over. `shown`: number of bytes of the unfinished line that have been shown.

@@ -9,12 +9,14 @@ use std::collections::VecDeque;
 
 use memchr::memrchr_iter;
 
+use super::incomplete::{SEQUENCE_BYTES, kept_from};
 use super::{LogBlock, Source};
 
 /// Number of lines that are repeated: enough for a stack trace, and no more than a screen of a CI log.
 pub const TAIL_LINES: usize = 50;
 
-/// Number of bytes that are kept: fifty lines of 1.3 KB. If the lines are longer, the beginning is lost.
+/// Number of bytes that are kept: fifty lines of 1.3 KB. If the lines are longer, the beginning is lost, up to the last
+/// place before these bytes where a line can be cut.
 pub const TAIL_BYTES: usize = 64 << 10;
 
 /// Shown in place of the lost beginning of a line.
@@ -46,17 +48,30 @@ impl Tail {
             self.forget();
             fresh = lines.get(at + 1..).unwrap_or_default();
         }
-        if let Some((lost, kept)) = fresh.len().checked_sub(TAIL_BYTES).and_then(|over| fresh.split_at_checked(over)) {
+        if let Some(over) = fresh.len().checked_sub(TAIL_BYTES) {
             self.forget();
+            let (lost, kept) = fresh.split_at(kept_from(fresh, over));
             self.cut = lost.last().is_some_and(|byte| *byte != b'\n');
             fresh = kept;
         }
-        let room = TAIL_BYTES - fresh.len();
-        if let Some(over) = self.bytes.len().checked_sub(room).filter(|over| *over > 0) {
+        self.make_room(fresh.len());
+        self.bytes.extend(fresh);
+    }
+
+    /// Drops what is too much once `fresh` more bytes are added.
+    fn make_room(&mut self, fresh: usize) {
+        let over = (self.bytes.len() + fresh).saturating_sub(TAIL_BYTES).min(self.bytes.len());
+        // The ring can be in two parts, so the place to cut is found in a copy.
+        let mut end = [0; SEQUENCE_BYTES];
+        let begin = over.saturating_sub(SEQUENCE_BYTES);
+        for (copied, byte) in end.iter_mut().zip(self.bytes.range(begin..over)) {
+            *copied = *byte;
+        }
+        let over = begin + kept_from(&end, over - begin);
+        if over > 0 {
             self.cut = self.bytes.get(over - 1) != Some(&b'\n');
             self.bytes.drain(..over);
         }
-        self.bytes.extend(fresh);
     }
 
     fn forget(&mut self) {
@@ -168,6 +183,26 @@ mod tests {
         let whole = [b"y\n".to_vec(), vec![b'x'; TAIL_BYTES - 1], b"\n".to_vec()].concat();
         assert!(text(&tail(&[&whole]))[0].starts_with("xxx"), "cut between two lines");
         assert!(text(&tail(&[b"y\n", &whole[2..]]))[0].starts_with("xxx"), "cut between two blocks");
+    }
+
+    #[test]
+    fn s7_6_a_line_is_not_cut_inside_a_character_or_a_colour() {
+        for unit in ["é", "漢", "😀", "\x1b[31mx"] {
+            for shift in 0..unit.len() {
+                let half = unit.repeat(TAIL_BYTES * 2 / 3 / unit.len()) + &"x".repeat(shift);
+                let pieces = [half.clone() + "\n", half.clone() + "\n"];
+                let mut joined = tail(&[pieces[0].as_bytes()]);
+                joined.push_lines(pieces[1].as_bytes(), true);
+                let at_once = tail(&[(half.repeat(2) + "\n").as_bytes()]);
+
+                for tail in [joined, at_once] {
+                    let first = text(&tail).remove(0);
+                    let kept = first.strip_prefix('…').unwrap();
+                    // Between a colour and its text is a good place, too.
+                    assert!(kept.starts_with(unit) || kept.starts_with('x'), "{unit:?} {shift}");
+                }
+            }
+        }
     }
 
     /// Each case uses a few hundred kilobytes: more cases would be slow and would find nothing more.

@@ -261,6 +261,28 @@ fn s7_6_editing_a_long_line_shows_only_its_end_again() {
 }
 
 #[test]
+fn s7_6_an_edited_long_line_begins_with_a_whole_character_or_colour() {
+    for unit in ["é", "漢", "😀", "\x1b[38;5;208mx"] {
+        for shift in 0..unit.len() {
+            let mut run = Run::on_terminal(24, 80);
+            for _ in 0..2 {
+                run.write(&("x".repeat(shift) + &unit.repeat(50_000 / unit.len())));
+                run.pause();
+            }
+            run.take();
+
+            run.write("\x08!\n");
+
+            let edited = run.end().remove(0);
+            let kept = ["> ", "\x1b[0m", "\x1b[38;5;208m"]
+                .iter()
+                .fold(edited.as_str(), |text, start| text.trim_start_matches(start));
+            assert!(kept.starts_with(unit.chars().next_back().unwrap()), "{unit:?} after {shift} bytes: {:.40}", kept);
+        }
+    }
+}
+
+#[test]
 fn s7_6_an_endless_line_takes_bounded_memory() {
     let mut run = Run::on_terminal(24, 80);
     for _ in 0..100 {

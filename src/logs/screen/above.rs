@@ -5,6 +5,8 @@
 
 use memchr::memrchr_iter;
 
+use crate::logs::incomplete;
+
 /// Bytes that are kept at least, in case the program redraws these rows. If the lines are longer, their beginning
 /// is lost.
 const ABOVE_BYTES: usize = 32 << 10;
@@ -28,15 +30,16 @@ impl Above {
 
     /// Adds whole lines. `rows`: the height of the screen.
     pub(super) fn push(&mut self, lines: &[u8], rows: usize) {
-        let most = lines.get(lines.len().saturating_sub(ABOVE_BYTES)..).unwrap_or_default();
+        let most_from = incomplete::kept_from(lines, lines.len().saturating_sub(ABOVE_BYTES));
+        let most = lines.get(most_from..).unwrap_or_default();
         let last = memrchr_iter(b'\n', most).nth(rows).and_then(|end| most.get(end + 1..)).unwrap_or(most);
         if last.len() < lines.len() {
             self.bytes.clear();
             self.is_cut = true;
         }
         if self.bytes.len() + last.len() > 2 * ABOVE_BYTES {
-            let kept = self.bytes.len().min(ABOVE_BYTES);
-            self.bytes.drain(..self.bytes.len() - kept);
+            let excess = self.bytes.len().saturating_sub(ABOVE_BYTES);
+            self.bytes.drain(..incomplete::kept_from(&self.bytes, excess));
             self.is_cut = true;
         }
         self.bytes.extend_from_slice(last);
@@ -63,6 +66,27 @@ mod tests {
         for _ in 0..100 {
             above.push(&b"x".repeat(ABOVE_BYTES / 3), 3);
             assert!(above.lines().len() <= 2 * ABOVE_BYTES);
+        }
+    }
+
+    #[test]
+    fn s7_6_a_line_that_lost_its_beginning_begins_with_a_whole_character() {
+        for unit in ["é", "漢", "😀", "\x1b[31mx"] {
+            for shift in 0..unit.len() {
+                let line = |bytes: usize| unit.repeat(bytes / unit.len()) + &"x".repeat(shift) + "\n";
+                let (mut at_once, mut by_lines) = (Above::default(), Above::default());
+
+                at_once.push(line(2 * ABOVE_BYTES).as_bytes(), 3);
+                for _ in 0..3 {
+                    by_lines.push(line(ABOVE_BYTES - 100).as_bytes(), 3);
+                }
+
+                for above in [at_once, by_lines] {
+                    let kept = std::str::from_utf8(above.lines()).unwrap();
+                    // Between a colour and its text is a good place, too.
+                    assert!(above.is_cut && (kept.starts_with(unit) || kept.starts_with('x')), "{unit:?} {shift}");
+                }
+            }
         }
     }
 }
