@@ -169,13 +169,16 @@ fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
     use std::io::Read;
     use std::os::unix::net::UnixStream;
+    use std::path::Path;
 
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::pty::openpty;
 
     use super::*;
+    use crate::runtime::scratch::Scratch;
 
     /// Writes until the outlet accepts nothing more. Returns the number of accepted bytes.
     fn fill(outlet: &Outlet, aim: Aim) -> usize {
@@ -249,8 +252,16 @@ mod tests {
 
     #[test]
     fn a_file_gets_all_bytes_at_once() {
-        let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        let scratch = Scratch::new("outlet");
+        let regular = scratch.file("log", "before\n");
+        let open = |path: &Path| File::options().append(true).open(path).unwrap();
 
-        assert_eq!(Outlet::new(null).write_now(&[0; 10_000], Aim::VisibleProgress), Ok(10_000));
+        for path in [&*regular, Path::new("/dev/null")] {
+            let outlet = Outlet::new(open(path));
+            assert_eq!(outlet.write_now(&[b'x'; 100_000], Aim::VisibleProgress), Ok(100_000), "{}", path.display());
+            assert_eq!(outlet.unread_bytes(), 0);
+        }
+
+        assert_eq!(fs::read(&regular).unwrap(), [&b"before\n"[..], &[b'x'; 100_000]].concat());
     }
 }
