@@ -7,6 +7,9 @@ use nix::sys::signal::Signal;
 
 use crate::harness::{App, Call, Ended, without_times_and_pids};
 
+/// The rows and columns of a narrow and of a wide terminal.
+const SIZES: [(u16, u16); 2] = [(24, 80), (24, 200)];
+
 /// An app that writes these bytes at once.
 fn app_that_writes(bytes: &str) -> App {
     App::new("app: cat bytes\n").file("bytes", bytes)
@@ -29,7 +32,7 @@ fn lines_of_app(shown: &[u8]) -> Vec<String> {
 /// Asserts that these bytes are shown as these lines, in a narrow and in a wide terminal.
 #[track_caller]
 fn expect(bytes: &str, lines: &[&str]) {
-    for (rows, columns) in [(24, 80), (24, 200)] {
+    for (rows, columns) in SIZES {
         let app = app_that_writes(bytes);
 
         let finished = start(&app).spawn_in_terminal_of(rows, columns).finish();
@@ -138,18 +141,24 @@ fn s7_2_a_colour_that_spans_lines_is_repeated_on_each() {
 
 #[test]
 fn s7_6_blanks_at_the_end_of_a_line_are_not_shown() {
-    expect(&format!("   _._{}\n_.-``__\n", " ".repeat(60)), &["   _._", "_.-``__"]);
+    // Like the logo of redis, whose rows are all equally long. These would wrap in both terminals.
+    let blanks = " ".repeat(210);
+    expect(&format!("   _._{blanks}\n_.-``__{blanks}\nready\n"), &["   _._", "_.-``__", "ready"]);
+    expect(&format!("busy\r   _._{blanks}\n_.-``__{blanks}\nready\n"), &["   _._", "_.-``__", "ready"]);
 }
 
 #[test]
 fn s7_6_a_piece_without_a_visible_character_shows_nothing() {
-    let app = App::new("app: ./app\n").fifo("go").script("app", "printf '\\033c\\033[0m '\nread -r _ <go\necho up\n");
-    let dyno = start(&app).spawn_in_terminal();
+    for (rows, columns) in SIZES {
+        let script = "printf '\\033c\\033[0m '\nread -r _ <go\necho up\n";
+        let app = App::new("app: ./app\n").fifo("go").script("app", script);
+        let dyno = start(&app).spawn_in_terminal_of(rows, columns);
 
-    dyno.until("app.1 waits", || dyno.all_of_dynos(|process| process.state == 'S'));
-    app.release("go");
+        dyno.until("app.1 waits", || dyno.all_of_dynos(|process| process.state == 'S'));
+        app.release("go");
 
-    assert_eq!(lines_of_app(&dyno.finish().stdout), [" up"]);
+        assert_eq!(lines_of_app(&dyno.finish().stdout), [" up"], "{columns} columns");
+    }
 }
 
 #[test]
@@ -168,12 +177,14 @@ fn s7_6_redrawn_rows_are_shown_when_the_program_pauses() {
 
 #[test]
 fn s7_6_a_carriage_return_from_a_pipe_does_not_overwrite_the_prefix() {
-    let app = app_that_writes("10%\r50%\r100%\nnext\n");
+    for (rows, columns) in SIZES {
+        let app = app_that_writes("10%\r50%\r100%\nnext\n");
 
-    let finished = start(&app).args(&["--pty", "never"]).spawn_in_terminal().finish();
+        let finished = start(&app).args(&["--pty", "never"]).spawn_in_terminal_of(rows, columns).finish();
 
-    assert_eq!(lines_of_app(&finished.stdout), ["100%", "next"]);
-    assert!(!without_times_and_pids(&finished.stdout).replace("\r\n", "").contains('\r'));
+        assert_eq!(lines_of_app(&finished.stdout), ["100%", "next"], "{columns} columns");
+        assert!(!without_times_and_pids(&finished.stdout).replace("\r\n", "").contains('\r'), "{columns} columns");
+    }
 }
 
 #[test]
@@ -196,12 +207,14 @@ fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_attach() {
         "before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\x1b[5;5Hmore\x1b[?1049l\x1b[?1049hagain\x1b[?1049lafter\n",
     );
 
-    let finished = start(&app).spawn_in_terminal().finish();
+    for (rows, columns) in SIZES {
+        let finished = start(&app).spawn_in_terminal_of(rows, columns).finish();
 
-    assert_eq!(lines_of_app(&finished.stdout), ["before", "after"]);
-    let shown = without_times_and_pids(&finished.stdout);
-    let notice = "system | app.1 draws a full screen: type `dyno attach app.1`\r\n";
-    assert_eq!(shown.matches(notice).count(), 1, "{shown}");
+        assert_eq!(lines_of_app(&finished.stdout), ["before", "after"], "{columns} columns");
+        let shown = without_times_and_pids(&finished.stdout);
+        let notice = "system | app.1 draws a full screen: type `dyno attach app.1`\r\n";
+        assert_eq!(shown.matches(notice).count(), 1, "{columns} columns: {shown}");
+    }
 }
 
 #[test]
@@ -245,16 +258,18 @@ fn s6_8_the_screen_is_restored_when_a_focused_program_is_killed() {
 
 #[test]
 fn the_next_line_overwrites_the_echo_of_ctrl_c() {
-    let app = App::new("app: echo up; read -r _ <never\n").fifo("never");
-    let dyno = start(&app).spawn_in_terminal();
-    dyno.until_shown("app.1  | up");
+    for (rows, columns) in SIZES {
+        let app = App::new("app: echo up; read -r _ <never\n").fifo("never");
+        let dyno = start(&app).spawn_in_terminal_of(rows, columns);
+        dyno.until_shown("app.1  | up");
 
-    dyno.terminal().type_keys(b"\x03");
+        dyno.terminal().type_keys(b"\x03");
 
-    let finished = dyno.finish();
-    finished.expect_end(Ended::Signal(Signal::SIGINT));
-    let shown = without_times_and_pids(&finished.stdout);
-    assert!(shown.contains("^C\rsystem | SIGINT received"), "{shown:?}");
+        let finished = dyno.finish();
+        finished.expect_end(Ended::Signal(Signal::SIGINT));
+        let shown = without_times_and_pids(&finished.stdout);
+        assert!(shown.contains("^C\rsystem | SIGINT received"), "{columns} columns: {shown:?}");
+    }
 }
 
 #[test]
