@@ -5,11 +5,13 @@
 //! something, a [`Screen`] takes over until everything on it has been shown. No clock: the caller waits as long as
 //! [`Lines::patience`] says. One value per run, owned by the task that reads its stream.
 
+use std::mem;
+
 use memchr::{memchr_iter, memchr3_iter, memrchr};
 
 use super::chunk::{Audience, Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 use super::incomplete;
-use super::screen::{Screen, ScreenSize, Show, needs_screen};
+use super::screen::{Screen, ScreenSize, Show, enters_alternate_screen, needs_screen};
 use super::splitter::Splitter;
 use super::style::Style;
 
@@ -71,6 +73,8 @@ struct Terminal {
     is_followed: bool,
     /// The stream is a pipe, in which only a bare `\r` needs the screen.
     is_pipe: bool,
+    /// The program on the pipe has switched to its alternate screen since the last call of `entered_alternate_screen`.
+    pipe_entered_alternate: bool,
     /// Number of blank lines that are held back, because clearing the screen would drop them.
     blanks: usize,
     /// The shown part of the unfinished line, if it passed unchanged: its last [`PIECE_BYTES`], from the last
@@ -104,9 +108,12 @@ impl Lines {
         }
     }
 
-    /// Whether the program has switched to its alternate screen since the last call. What it draws there is not shown.
+    /// Whether the program has switched to its alternate screen since the last call. What it draws there is not shown,
+    /// except from a pipe.
     pub fn entered_alternate_screen(&mut self) -> bool {
-        self.terminal.as_mut().is_some_and(|terminal| terminal.screen.entered_alternate_screen())
+        self.terminal.as_mut().is_some_and(|terminal| {
+            terminal.screen.entered_alternate_screen() || mem::take(&mut terminal.pipe_entered_alternate)
+        })
     }
 
     /// Begins a round: puts the unfinished line into the empty `buffer`; fresh bytes are appended after it.
@@ -128,6 +135,9 @@ impl Lines {
         }
         let audience = self.audience;
         let Some(terminal) = &mut self.terminal else { return self.plain.split(buffer, fresh_from, emit) };
+        if terminal.is_pipe {
+            terminal.pipe_entered_alternate |= enters_alternate_screen(&buffer);
+        }
         if terminal.passes_all(&buffer, self.plain.shown()) {
             let whole = memrchr(b'\n', &buffer).map_or(0, |at| at + 1);
             terminal.pass(buffer.get(..whole).unwrap_or_default());
@@ -245,7 +255,7 @@ impl Lines {
     /// Emits the blank lines that were held back.
     fn pass_blanks(&mut self, emit: &mut impl FnMut(Chunk)) {
         let Some(terminal) = &mut self.terminal else { return };
-        let blanks = std::mem::take(&mut terminal.blanks);
+        let blanks = mem::take(&mut terminal.blanks);
         if blanks > 0 {
             let bytes = vec![b'\n'; blanks];
             terminal.pass(&bytes);
@@ -268,6 +278,7 @@ impl Terminal {
             screen: Screen::new(size),
             is_followed: false,
             is_pipe,
+            pipe_entered_alternate: false,
             blanks: 0,
             partial: Vec::new(),
             style: Style::PLAIN,
@@ -313,7 +324,7 @@ impl Terminal {
             self.screen.pass(lines, self.style);
         } else {
             self.partial.extend_from_slice(lines);
-            self.screen.pass(&std::mem::take(&mut self.partial), self.style);
+            self.screen.pass(&mem::take(&mut self.partial), self.style);
         }
     }
 
@@ -326,9 +337,9 @@ impl Terminal {
 
     /// Lets the screen take over. `shown`: number of bytes of the unfinished line that have been shown.
     fn begin_to_follow(&mut self, shown: usize) {
-        let partial = std::mem::take(&mut self.partial);
+        let partial = mem::take(&mut self.partial);
         let continued = shown > partial.len();
-        self.screen.begin_with(std::mem::take(&mut self.blanks), &partial, continued);
+        self.screen.begin_with(mem::take(&mut self.blanks), &partial, continued);
         self.is_followed = true;
     }
 

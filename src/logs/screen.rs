@@ -22,7 +22,7 @@ mod row;
 mod show;
 
 use above::Above;
-pub(super) use controls::needs_screen;
+pub(super) use controls::{enters_alternate_screen, needs_screen};
 use parser::{Parser, Token};
 use row::{LONG_AGO, ScreenRow, columns_of};
 pub(super) use show::Show;

@@ -201,8 +201,9 @@ impl Runtime {
             }
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
+        let advice = self.supervisor.keyboard_advice(live.spec.spec.io);
         let stream = Rc::clone(stream);
-        self.outputs.order(&live.spec.spec.dyno, Order::Open { run, stream, mode, terminal });
+        self.outputs.order(&live.spec.spec.dyno, Order::Open { run, stream, mode, terminal, advice });
     }
 
     /// Where the output of a run is recorded. None: it has no terminal.

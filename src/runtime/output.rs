@@ -84,9 +84,8 @@ impl Output {
     }
 
     /// Sets whether the output is also shown raw and immediately (S6.8). Log files and reports still get its lines.
-    /// Otherwise a full screen is reported with this advice.
-    pub(super) fn shown_raw(mut self, is_shown_raw: bool, advice: FocusAdvice) -> Self {
-        (self.is_shown_raw, self.focus_advice) = (is_shown_raw, Some(advice));
+    pub(super) fn shown_raw(mut self, is_shown_raw: bool) -> Self {
+        self.is_shown_raw = is_shown_raw;
         self
     }
 
@@ -113,8 +112,9 @@ impl Output {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Open { run, stream, mode, terminal } => {
+            Order::Open { run, stream, mode, terminal, advice } => {
                 self.run = Some(run);
+                self.focus_advice = self.focus_advice.map(|_| advice);
                 if let Some(RunTerminal { terminal, size }) = &terminal {
                     terminal.begin(run, Rc::clone(&stream), *size);
                 }

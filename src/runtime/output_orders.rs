@@ -12,13 +12,15 @@ use tokio::task::yield_now;
 use super::attach::dyno_terminal::DynoTerminal;
 use crate::logs::LineMode;
 use crate::model::{PtySize, RunId};
+use crate::supervisor::FocusAdvice;
 
 /// An order from the run loop to the task. The queue needs no bound: each run adds a few orders, and the next one is not
 /// spawned before the end of the last one is shown.
 pub(super) enum Order {
     /// A new run has started: read this stream from now on. `Close` has closed the stream of the previous run.
     /// Everything is also recorded for clients that look at its terminal, if it has one.
-    Open { run: RunId, stream: Rc<Receiver>, mode: LineMode, terminal: Option<RunTerminal> },
+    /// A full screen is reported with this advice.
+    Open { run: RunId, stream: Rc<Receiver>, mode: LineMode, terminal: Option<RunTerminal>, advice: FocusAdvice },
     /// The terminal of the run has a new size: that in the queue.
     Resize,
     /// Show a notice about the dyno, after everything that the dyno has written so far.

@@ -15,7 +15,6 @@ use super::output::Output;
 use super::output_orders::{Backlog, Order, OrderQueue, OutputEvent};
 use crate::logs::{LogBlock, Source};
 use crate::model::{DynoName, PtySize};
-use crate::supervisor::FocusAdvice;
 
 /// The task of one dyno.
 struct OutputTask {
@@ -38,14 +37,13 @@ pub(super) struct Outputs {
     events: UnboundedReceiver<OutputEvent>,
     /// The dyno whose output is shown raw.
     shown_raw: Option<DynoName>,
-    focus_advice: FocusAdvice,
 }
 
 impl Outputs {
-    pub(super) fn new(hub: LogHub, shown_raw: Option<DynoName>, focus_advice: FocusAdvice) -> Self {
+    pub(super) fn new(hub: LogHub, shown_raw: Option<DynoName>) -> Self {
         let (tasks_of, backlog, tasks) = (HashMap::new(), Backlog::default(), JoinSet::new());
         let (retired, (sender, events)) = (Vec::new(), unbounded_channel());
-        Self { hub, tasks_of, retired, backlog, tasks, sender, events, shown_raw, focus_advice }
+        Self { hub, tasks_of, retired, backlog, tasks, sender, events, shown_raw }
     }
 
     /// Makes sure that a dyno has an output.
@@ -61,7 +59,7 @@ impl Outputs {
         let queue = OrderQueue { orders, backlog, size: Rc::clone(&size), unshown_ends: unshown_ends.clone(), events };
         let output = Output::new(dyno.clone(), self.hub.clone(), queue);
         let is_shown_raw = self.shown_raw.as_ref() == Some(dyno);
-        self.tasks.spawn_local(output.shown_raw(is_shown_raw, self.focus_advice).run());
+        self.tasks.spawn_local(output.shown_raw(is_shown_raw).run());
         self.tasks_of.insert(dyno.clone(), OutputTask { orders: sender, size, unshown_ends });
     }
 

@@ -131,7 +131,7 @@ impl Runtime {
         let (router, router_later) = LaterRouter::or_now(start.router, &hub, archive)?;
         let stdin = if start.null_stdin { Stdin::Null } else { Stdin::Endless };
         let link = GuardianLink::new(guardian)?;
-        let outputs = Outputs::new(hub.clone(), shown_raw, start.policy.terminal_advice);
+        let outputs = Outputs::new(hub.clone(), shown_raw);
         let boot_timeout = start.policy.boot_timeout;
         let (supervisor, smoke, phase_mark) = if let Some(SmokeStart { rules, phase_mark, .. }) = start.smoke {
             let (supervisor, smoke) = Smoke::new(start.plan, start.policy, rules);

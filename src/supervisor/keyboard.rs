@@ -42,10 +42,16 @@ impl Supervisor {
         self.accepts_keys(run) && self.slots.of_run(run).is_some_and(is_unsaid)
     }
 
+    /// What to suggest for a dyno with these streams that needs the keyboard.
+    #[must_use]
+    pub fn keyboard_advice(&self, io: Io) -> FocusAdvice {
+        self.policy.keyboard_advice(io)
+    }
+
     /// Whether `dyno attach` reaches a dyno with these streams.
     #[must_use]
     pub fn can_attach(&self, io: Io) -> bool {
-        self.policy.keyboard_advice(io) == FocusAdvice::Attach
+        self.keyboard_advice(io) == FocusAdvice::Attach
     }
 
     /// Whether a run can still react to a key. If it is already ending, Ctrl-C stops everything.

@@ -218,6 +218,20 @@ fn s7_6_a_full_screen_program_is_reported_once_with_a_hint_to_attach() {
 }
 
 #[test]
+fn s7_6_a_full_screen_from_a_pipe_is_reported_once_with_focus() {
+    let app = app_that_writes("before\n\x1b[?1049h\x1b[H\x1b[2Jshreds\n\x1b[?1049l\x1b[?1049hagain\x1b[?1049l\n");
+
+    for (rows, columns) in SIZES {
+        let finished = start(&app).args(&["--pty", "never"]).spawn_in_terminal_of(rows, columns).finish();
+
+        assert_eq!(lines_of_app(&finished.stdout), ["before", "shreds", "again"], "{columns} columns");
+        let shown = without_times_and_pids(&finished.stdout);
+        let notice = "system | app.1 draws a full screen: add `--focus app` to use it\r\n";
+        assert_eq!(shown.matches(notice).count(), 1, "{columns} columns: {shown}");
+    }
+}
+
+#[test]
 fn s6_8_other_dynos_lines_wait_for_a_focused_full_screen_program() {
     let draw = "echo ready\nread -r _ <go\nprintf '\\033[?1049hscreen'\nread -r _ <leave\n\
                 printf 'more\\033[?1049l'\nread -r _ <end\n";

@@ -221,6 +221,22 @@ fn s7_6_a_bare_cr_from_a_pipe_is_treated_like_one_from_a_terminal() {
 }
 
 #[test]
+fn s7_6_a_full_screen_from_a_pipe_is_noticed_and_its_bytes_are_shown() {
+    for mode in ["47", "1047", "1049", "25;1049"] {
+        let mut run = Run::on_pipe();
+        let text = format!("before\n\x1b[?25l\x1b[?{mode}hshreds\n");
+        for byte in text.bytes() {
+            run.write_bytes(&[byte]);
+        }
+        assert!(run.lines.entered_alternate_screen() && !run.lines.entered_alternate_screen(), "{mode}");
+        assert_eq!(run.take(), text.lines().collect::<Vec<_>>());
+    }
+    let mut run = Run::on_pipe();
+    run.write("\x1b[?1049l\x1b[?25h\x1b[1049h\x1b[?10490h\x1b]?1049h\x07\n");
+    assert!(!run.lines.entered_alternate_screen());
+}
+
+#[test]
 fn s7_6_rows_out_of_reach_stay_as_they_were_shown() {
     let mut run = Run::on_terminal(3, 80);
     run.write("a\nb\nc\nd\n\x1b[9A");

@@ -1,5 +1,7 @@
 //! Applies control characters and escape sequences to the cursor and the rows of a [`Screen`].
 
+use memchr::memmem;
+
 use super::row::ScreenRow;
 use super::{Screen, Style, TAB_COLUMNS};
 
@@ -44,12 +46,26 @@ pub(in crate::logs) fn needs_screen(sequence: &[u8]) -> bool {
                 | b'f'
                 | b'r' => true,
                 b's' | b'u' => parameters.is_empty(),
-                b'h' | b'l' => modes(parameters).any(|mode| matches!(mode, 7 | 25 | 47 | 1047 | 1049 | 2026)),
+                b'h' | b'l' => modes(parameters).any(|mode| is_alternate_screen(mode) || matches!(mode, 7 | 25 | 2026)),
                 _ => false,
             }
         }
         _ => false,
     }
+}
+
+/// Whether a program switches to its alternate screen somewhere in its output.
+pub(in crate::logs) fn enters_alternate_screen(bytes: &[u8]) -> bool {
+    memmem::find_iter(bytes, b"\x1b[?").any(|at| {
+        let sequence = bytes.get(at + 2..).unwrap_or_default();
+        let end = sequence.iter().position(|byte| !(0x20..=0x3f).contains(byte));
+        let Some((parameters, [b'h', ..])) = end.and_then(|end| sequence.split_at_checked(end)) else { return false };
+        modes(parameters).any(is_alternate_screen)
+    })
+}
+
+fn is_alternate_screen(mode: usize) -> bool {
+    matches!(mode, 47 | 1047 | 1049)
 }
 
 /// The private modes that a sequence sets or resets.
@@ -101,8 +117,8 @@ impl Screen {
                         alternate.wraps = is_set;
                     }
                 }
-                47 | 1047 | 1049 if !is_set => self.alternate = None,
-                47 | 1047 | 1049 => {
+                mode if is_alternate_screen(mode) && !is_set => self.alternate = None,
+                mode if is_alternate_screen(mode) => {
                     let (size, wraps) = (self.size(), self.wraps);
                     self.alternate.get_or_insert_with(|| Box::new(Self { wraps, ..Self::new(size) }));
                     self.entered_alternate = true;
