@@ -180,6 +180,19 @@ impl Lines {
         self.plain.flush(&mut |chunk| emit(Chunk { audience, ..chunk }));
     }
 
+    /// Shows what is waiting, and every other byte that has been read if bytes are shown unchanged: the exit notice
+    /// follows. Unlike after [`finish`](Self::finish), the stream may go on.
+    pub fn flush_all(&mut self, emit: &mut impl FnMut(Chunk)) {
+        if let Some(kept) = &mut self.kept {
+            kept.flush_all(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
+        }
+        if self.terminal.is_some() {
+            // Incomplete characters and sequences stay, because they may change what comes next.
+            return self.flush(true, emit);
+        }
+        self.plain.flush_all(emit);
+    }
+
     /// Shows the rest at the end of the stream.
     pub fn finish(&mut self, emit: &mut impl FnMut(Chunk)) {
         if let Some(kept) = &mut self.kept {
@@ -192,7 +205,7 @@ impl Lines {
         self.pass_blanks(emit);
         let audience = self.audience;
         if self.terminal.is_some() {
-            self.plain.drop_cr();
+            self.plain.drop_invisible();
         }
         self.plain.finish(&mut |chunk| emit(Chunk { audience, ..chunk }));
     }

@@ -84,14 +84,23 @@ impl Splitter {
 
     /// Shows the [`partial`](Self::partial) line as a piece. The rest of the line will be marked `continued`.
     pub(super) fn flush(&mut self, emit: &mut impl FnMut(Chunk)) {
-        let text = self.partial().to_vec();
-        if text.is_empty() {
+        self.flush_first(self.partial().len(), emit);
+    }
+
+    /// Shows all of the unfinished line as a piece, complete or not. The rest of the line will be marked `continued`.
+    pub(super) fn flush_all(&mut self, emit: &mut impl FnMut(Chunk)) {
+        self.flush_first(self.carry.len(), emit);
+    }
+
+    fn flush_first(&mut self, count: usize, emit: &mut impl FnMut(Chunk)) {
+        if count == 0 {
             return;
         }
+        let rest = self.carry.split_off(count);
+        let text = mem::replace(&mut self.carry, rest);
         let mut chunk = Chunk::default();
         self.append(&text, &mut chunk, emit);
         self.count_flushed(text.len());
-        self.carry.drain(..text.len());
         emit(chunk);
     }
 
@@ -109,9 +118,12 @@ impl Splitter {
         }
     }
 
-    /// Drops a `\r` at the end of the stream: it is not part of a line end, and a terminal would show nothing for it.
-    pub(super) fn drop_cr(&mut self) {
-        self.carry.truncate(without_cr(&self.carry).len());
+    /// Drops what a terminal would not show at the end of the stream: a `\r`, which is not part of a line end, or all
+    /// of the rest if nothing in it is visible.
+    pub(super) fn drop_invisible(&mut self) {
+        let text = without_cr(&self.carry);
+        let shown = if incomplete::has_visible(text) { text.len() } else { 0 };
+        self.carry.truncate(shown);
     }
 
     /// Drops the unfinished line, because the caller has taken it over.

@@ -206,6 +206,13 @@ impl Runtime {
         self.outputs.order(&live.spec.spec.dyno, Order::Open { run, stream, mode, terminal, advice });
     }
 
+    /// Shows what the leader of a run wrote before its end. The notices about that follow.
+    pub(super) fn show_last_words(&self, run: RunId) {
+        if let Some(live) = self.runs.get(&run).filter(|live| live.stream.is_some()) {
+            self.outputs.order(&live.spec.spec.dyno, Order::LeaderExited(run));
+        }
+    }
+
     /// Where the output of a run is recorded. None: it has no terminal.
     fn run_terminal(&mut self, run: RunId) -> Option<RunTerminal> {
         let spec = Arc::clone(&self.runs.get(&run)?.spec.spec);

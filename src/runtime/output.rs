@@ -66,6 +66,15 @@ enum Read {
     Ended,
 }
 
+/// How far a drain came.
+#[derive(PartialEq, Eq)]
+enum Drained {
+    /// The stream was empty at the end.
+    Everything,
+    /// There may be more, which was written during the drain.
+    AsMuchAsItHeld,
+}
+
 impl Output {
     pub(super) fn new(dyno: DynoName, hub: LogHub, queue: OrderQueue) -> Self {
         let lines = Lines::new(LineMode::AllBytes);
@@ -133,6 +142,17 @@ impl Output {
                 self.lines.resize(size, &mut |chunk| pieces.add(chunk));
                 pieces.finish();
             }
+            Order::LeaderExited(run) if self.run == Some(run) => {
+                // If more has come meanwhile, a child is writing right now, and an incomplete character is not the leader's.
+                if self.drain().await == Drained::Everything {
+                    self.waiting = None;
+                    let mut pieces = Pieces::new(&self.hub, &self.dyno, self.hub.place().await);
+                    self.lines.flush_all(&mut |chunk| pieces.add(chunk));
+                    pieces.finish();
+                }
+            }
+            // It was never opened.
+            Order::LeaderExited(_) => {}
             Order::Notice(text) => {
                 self.drain().await;
                 // Does not finish the line, because a grandchild that still has the stream may continue it.
@@ -169,15 +189,16 @@ impl Output {
     }
 
     /// Reads what the stream holds now, but no more, because a grandchild may go on writing forever.
-    async fn drain(&mut self) {
+    async fn drain(&mut self) -> Drained {
         let held = self.stream.as_deref().map_or(0, capacity);
         let mut drained = 0;
         while self.stream.is_some() && drained < held {
             match self.read().await {
                 Read::Some(bytes) => drained += bytes,
-                Read::Empty | Read::Ended => return,
+                Read::Empty | Read::Ended => return Drained::Everything,
             }
         }
+        if self.stream.is_some() { Drained::AsMuchAsItHeld } else { Drained::Everything }
     }
 
     async fn read(&mut self) -> Read {

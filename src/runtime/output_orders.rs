@@ -23,6 +23,8 @@ pub(super) enum Order {
     Open { run: RunId, stream: Rc<Receiver>, mode: LineMode, terminal: Option<RunTerminal>, advice: FocusAdvice },
     /// The terminal of the run has a new size: that in the queue.
     Resize,
+    /// The leader of this run has exited: show everything that has been read, because notices about that follow.
+    LeaderExited(RunId),
     /// Show a notice about the dyno, after everything that the dyno has written so far.
     Notice(String),
     /// Show a line about the whole formation, after the earlier notices.
@@ -47,7 +49,12 @@ impl Order {
     pub(super) fn is_end(&self) -> bool {
         match self {
             Self::Close(_) | Self::Retire => true,
-            Self::Open { .. } | Self::Resize | Self::Notice(_) | Self::SystemLine(_) | Self::Mark(_) => false,
+            Self::Open { .. }
+            | Self::LeaderExited(_)
+            | Self::Resize
+            | Self::Notice(_)
+            | Self::SystemLine(_)
+            | Self::Mark(_) => false,
         }
     }
 }

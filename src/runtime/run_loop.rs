@@ -334,7 +334,8 @@ impl Runtime {
                     self.outputs.order(&live.spec.spec.dyno, Order::Close(run));
                 }
             }
-            RunReport::Exited { .. } | RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
+            RunReport::Exited { .. } => self.show_last_words(run),
+            RunReport::LeftBehind { .. } | RunReport::Unkillable { .. } => {}
         }
         self.events.push_back(Event::Run(run, report));
         self.handle_events()

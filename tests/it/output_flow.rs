@@ -55,6 +55,24 @@ fn a_line_that_is_interrupted_by_the_exit_is_continued_with_a_mark() {
 }
 
 #[test]
+fn s7_5_a_line_that_ends_oddly_comes_before_the_exit_notice() {
+    let line = "web: (trap '' TERM; echo >set; read -r _ <go; echo late) & read -r _ <set; cat end; exit 3\n";
+    // Half a character, half a sequence, nothing visible, and what may be half a line end.
+    for end in [&b"caf\xc3"[..], b"red\x1b[3", b"\x1b[0m", b"  ", b"50%\r"] {
+        let app = App::new(line).file("end", end).fifo("set").fifo("go");
+        let dyno = app.dyno(["start", "-t", "300", "--pty", "never", "--no-timestamps"]).spawn();
+
+        dyno.until_shown("exited with code 3");
+        app.release("go");
+
+        let shown = dyno.finish().stdout;
+        let has = |part: &[u8]| shown.windows(part.len()).any(|window| window == part);
+        let before = [b"web.1  | ", end, b"\nweb.1  | exited with code 3\n"].concat();
+        assert!(has(&before) && has(b"\nweb.1  > late\n"), "{}", shown.escape_ascii());
+    }
+}
+
+#[test]
 fn an_unfinished_line_is_shown_and_does_not_block_other_dynos() {
     let app = App::new(
         "ask: printf 'password: '; read -r _ <go; echo thanks; read -r _ <never\n\

@@ -162,6 +162,12 @@ fn s7_6_a_piece_without_a_visible_character_shows_nothing() {
 }
 
 #[test]
+fn s7_6_an_end_without_a_visible_character_shows_nothing() {
+    expect("\x1b[31mred\nup\n\x1b[0m", &["\x1b[31mred\x1b[0m", "\x1b[31mup\x1b[0m"]);
+    expect("up\n  \x1b[?25", &["up"]);
+}
+
+#[test]
 fn s7_6_redrawn_rows_are_shown_when_the_program_pauses() {
     let script = "printf '\\033[?25lstep 1\\n'\nread -r _ <go\nprintf '\\033[1Astep 2\\033[K\\n'\nread -r _ <end\n";
     let app = App::new("app: ./app\n").fifo("go").fifo("end").script("app", script);

@@ -55,6 +55,21 @@ fn continued(line: &str) -> (String, bool) {
 }
 
 #[test]
+fn s7_5_a_line_that_was_shown_completely_can_go_on() {
+    for (end, rest) in [(&b"caf\xc3"[..], &b"\xa9"[..]), (b"red\x1b[3", b"1m"), (b"\x1b[0m", b"x"), (b"50%\r", b"60%")]
+    {
+        let mut reader = Reader::new();
+        reader.read(&[b"whole\n", end].concat());
+        reader.lines.flush_all(&mut |chunk| collect(&mut reader.seen, &chunk));
+        reader.read(&[rest, b"\nnext\n"].concat());
+
+        let lines =
+            [(b"whole".to_vec(), false), (end.to_vec(), false), (rest.to_vec(), true), (b"next".to_vec(), false)];
+        assert_eq!(reader.end(), lines);
+    }
+}
+
+#[test]
 fn whole_lines_are_emitted_in_the_buffer_they_were_read_into() {
     let mut lines = Splitter::new();
     let buffer = b"one\ntwo\nthr".to_vec();
