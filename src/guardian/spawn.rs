@@ -268,8 +268,8 @@ unsafe fn prepare_and_execute(child: &ChildExec) -> Result<Infallible, (SpawnSte
             raw_syscall(libc::SYS_dup3, [word(*stream), target, 0, 0]).map_err(setup)?;
         }
         // Only the terminal with the keyboard becomes a controlling terminal. When a session leader ends (often just a
-        // `sh`), the kernel hangs up its controlling terminal, but the server that it started may still be shutting
-        // down and writing to that terminal.
+        // `sh`), the kernel sends SIGHUP to the foreground group of its controlling terminal, but the server that it
+        // started may still be shutting down.
         if child.controlling {
             raw_syscall(libc::SYS_ioctl, [0, CONTROL_TERMINAL, 0, 0]).map_err(setup)?;
         }

@@ -135,6 +135,34 @@ fn s7_5_a_terminal_that_a_dyno_closes_and_opens_again_loses_nothing() {
     assert_eq!(finished.lines_of("web.1"), ["started with pid PID", "again", "exited with code 3"]);
 }
 
+// The leader controls its session, so the kernel sends SIGHUP to its group when it exits, but its child lives on.
+#[test]
+fn s7_5_after_the_end_of_a_focused_leader_its_child_loses_no_output() {
+    let child = "trap '' HUP TERM; exec </dev/null; echo >set; read -r _ <write; echo late\n\
+                 exec >/dev/null 2>&1; echo >closed; read -r _ <open; exec >\"$1\"; seq 1 3000; echo again\n";
+    let leader = "t=$(tty)\n./child \"$t\" &\nread -r _ <set\nseq 1 3000\necho last words\nexit 3\n";
+    let app = App::new("app: ./leader\n").script("leader", leader).script("child", child);
+    let app = app.fifo("set").fifo("write").fifo("closed").fifo("open");
+    let options = ["start", "--focus", "app", "-t", "300", "--no-timestamps", "--color", "never", "--log-dir", "log"];
+    let dyno = app.dyno(options).spawn_in_terminal();
+
+    dyno.until_shown("exited with code 3");
+    app.release("write");
+    dyno.until_shown("late\r\n");
+    // Returns when the child has closed its terminal.
+    fs::read(app.path("closed")).unwrap();
+    app.release("open");
+
+    let shown = String::from_utf8(dyno.finish().stdout).unwrap().replace('\r', "");
+    let log = fs::read_to_string(app.path("log/app.1.log")).unwrap();
+    let numbers = (1..=3000).map(|number| number.to_string()).collect::<Vec<_>>().join("\n") + "\n";
+    for text in [shown, log] {
+        let text = text.replace("app.1  | ", "");
+        assert!(text.contains(&format!("{numbers}last words\nexited with code 3\n")), "{text}");
+        assert!(text.contains(&format!("late\n{numbers}again\n")), "{text}");
+    }
+}
+
 #[test]
 fn s7_5_a_flood_into_a_reopened_terminal_is_shown_completely() {
     let finished = reopened_terminal("seq 1 20000; exit 3");
