@@ -10,6 +10,7 @@ enum Step {
     Bytes(Vec<u8>),
     Pause,
     KeepWriting,
+    LeaderExits,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -21,6 +22,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => prop::collection::vec(byte, 0..40).prop_map(Step::Bytes),
         1 => Just(Step::Pause),
         1 => Just(Step::KeepWriting),
+        1 => Just(Step::LeaderExits),
     ];
     prop::collection::vec(step, 0..12)
 }
@@ -34,6 +36,8 @@ proptest! {
 
     #[test]
     fn nothing_waits_forever_and_log_files_get_every_byte(run in runs(), steps in steps()) {
+        // Line ends differ: a pause cuts a line, and `\r\n` becomes `\n`.
+        let kept = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect() };
         let mut run = run();
         let mut all = Vec::new();
         for step in steps {
@@ -47,13 +51,16 @@ proptest! {
                     prop_assert_eq!(run.lines.patience(), None, "{:?}", all);
                 }
                 Step::KeepWriting => run.keep_writing(),
+                Step::LeaderExits => {
+                    run.flush_all();
+                    prop_assert_eq!(run.lines.patience(), None, "{:?}", all);
+                    prop_assert_eq!(kept(&run.files), kept(&all));
+                }
             }
         }
 
         let files = run.into_file_bytes();
 
-        // Line ends differ: a pause cuts a line, and `\r\n` becomes `\n`.
-        let kept = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().filter(|byte| !matches!(byte, b'\n' | b'\r')).collect() };
         prop_assert_eq!(kept(&files), kept(&all));
     }
 

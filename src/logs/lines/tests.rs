@@ -41,6 +41,12 @@ impl Run {
         self.lines.flush(is_still, &mut |chunk| collect(&chunk, shown, files));
     }
 
+    /// The leader has exited, but the stream may go on.
+    pub(super) fn flush_all(&mut self) {
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.flush_all(&mut |chunk| collect(&chunk, shown, files));
+    }
+
     /// The program is silent until nothing is waiting to be shown.
     pub(super) fn pause(&mut self) {
         while self.lines.patience().is_some() {
