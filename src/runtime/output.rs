@@ -151,8 +151,6 @@ impl Output {
                     pieces.finish();
                 }
             }
-            // It was never opened.
-            Order::LeaderExited(_) => {}
             Order::Notice(text) => {
                 self.drain().await;
                 // Does not finish the line, because a grandchild that still has the stream may continue it.
@@ -163,7 +161,7 @@ impl Output {
             Order::Mark(text) => self.hub.mark(text.into_bytes()),
             Order::Close(run) if self.run == Some(run) => self.close().await,
             // It was never opened.
-            Order::Close(_) => {}
+            Order::LeaderExited(_) | Order::Close(_) => {}
             Order::Retire => {
                 self.close().await;
                 self.hub.retire(self.dyno.clone());

@@ -299,7 +299,7 @@ fn s7_6_an_edited_long_line_begins_with_a_whole_character_or_colour() {
             let kept = ["> ", "\x1b[0m", "\x1b[38;5;208m"]
                 .iter()
                 .fold(edited.as_str(), |text, start| text.trim_start_matches(start));
-            assert!(kept.starts_with(unit.chars().next_back().unwrap()), "{unit:?} after {shift} bytes: {:.40}", kept);
+            assert!(kept.starts_with(unit.chars().next_back().unwrap()), "{unit:?} after {shift} bytes: {kept:.40}");
         }
     }
 }
