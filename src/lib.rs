@@ -147,8 +147,8 @@
 //!
 //! # Other systems
 //!
-//! Linux-only code is in `guardian` (`mapped_code`, `proc_table`, `spawn`, `sys`) and `runtime`. On other systems only the pure layers
-//! are built, and the binary refuses to start.
+//! Linux-only code is in `guardian` (`mapped_code`, `proc_mount`, `proc_table`, `spawn`, `sys`) and `runtime`. On other
+//! systems only the pure layers are built, and the binary refuses to start.
 
 pub mod api;
 pub mod app;

@@ -11,6 +11,7 @@ use nix::sys::signal::kill;
 use nix::unistd::{Pid, getpgid, getpid, getsid};
 
 use super::finder::{Evidence, Marks};
+use super::proc_mount::check_process_table;
 use super::stop_order::Programs;
 use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
@@ -23,26 +24,6 @@ const HIGHEST_PID: i32 = 1 << 22;
 
 /// Programs that do not pass signals on to the programs they run (S6.6).
 const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
-
-/// Why `/proc` cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoProcessTable {
-    /// It is not mounted.
-    #[error("`/proc` is not mounted")]
-    NotMounted,
-    /// It lists the processes of another pid namespace, with other pids.
-    #[error("`/proc` belongs to another pid namespace")]
-    OtherNamespace,
-}
-
-/// Checks that `/proc` lists the processes of this pid namespace. Otherwise no pid from it may be signalled.
-///
-/// # Errors
-/// It is not mounted, or it belongs to another namespace.
-pub fn check_process_table() -> Result<(), NoProcessTable> {
-    let Ok(own) = fs::read_link("/proc/self") else { return Err(NoProcessTable::NotMounted) };
-    if own.to_str() == Some(getpid().to_string().as_str()) { Ok(()) } else { Err(NoProcessTable::OtherNamespace) }
-}
 
 /// All processes below this one.
 ///

@@ -11,6 +11,7 @@ use nix::unistd::{Pid, getpid};
 
 use super::finder::Marks;
 use super::finder::{Finder, Owner, RunFacts};
+use super::proc_mount::check_process_table;
 use super::proc_table::{self, ProcEvidence};
 use super::run::{NewRun, Run};
 use super::spawn::{ExecProgress, Execution};
@@ -142,7 +143,7 @@ impl Runs {
 
     /// Looks at our descendants: reports exits, carries out orders, and finds the runs that are gone.
     pub(super) fn scan(&mut self, findings: &mut Vec<ReportOfRun>) {
-        let is_readable = proc_table::check_process_table().is_ok();
+        let is_readable = check_process_table().is_ok();
         if is_readable {
             self.pursue();
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::unistd::{Pid, getsid};
 
+use super::proc_mount::check_process_table;
 use super::proc_table;
 use super::sys::{self, Child};
 use super::table::{Identity, Process};
@@ -49,7 +50,7 @@ impl Spared {
     /// All current descendants of this process, and what they will start in its session.
     pub(super) fn present() -> Self {
         let session = getsid(None).ok();
-        if proc_table::check_process_table().is_ok() {
+        if check_process_table().is_ok() {
             let older = proc_table::read_descendants().processes.iter().map(Process::identity).collect();
             return Self { older, session };
         }

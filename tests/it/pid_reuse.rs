@@ -7,6 +7,7 @@
 use std::fs;
 
 use crate::harness::{App, Call, Ended, Running};
+use crate::smoke;
 
 /// Writes its pid to a file, and ends when it can read from a fifo.
 const MORTAL: &str = "echo $$ >pid\necho >begun\nread -r _ <end\n";
@@ -43,6 +44,37 @@ echo "dyno $ended, stranger $?" >result
 /// Ends with 0 on SIGUSR1, and with 1 on a signal that `dyno` sends.
 const STRANGER: &str = "trap 'exit 1' HUP INT QUIT TERM CONT WINCH USR2\ntrap 'exit 0' USR1\necho >listening\n\
                         while :; do read -r _ <never; done 2>/dev/null\n";
+
+/// The first process of a namespace whose `/proc` is that of another one. It starts `dyno`, and asks at the end.
+const INNER: &str = r#"
+echo 1000 >/proc/sys/kernel/ns_last_pid
+"$@" >log 2>&1 &
+dyno=$!
+until "$1" wait worker 2>/dev/null; do kill -0 $dyno || break; done
+cat pid >begun
+read -r _ <listening
+"$1" wait --listening --timeout 1 worker >asked 2>&1
+echo "worker listens: $?" >result
+kill $dyno
+wait $dyno
+"#;
+
+/// The first process of that other namespace. There a stranger that listens gets the pid that the dyno has in its own.
+const OUTER: &str = r#"
+unshare --pid --fork --kill-child sh ./inner "$@" &
+inner=$!
+read -r old <begun
+until [ "$stranger" = "$old" ]; do
+    [ -z "$stranger" ] || kill -9 $stranger
+    echo $((old - 1)) >/proc/sys/kernel/ns_last_pid
+    PORT=0 ./listen 127.0.0.1 >printed &
+    stranger=$!
+done
+until grep -q Listening printed; do :; done 2>/dev/null
+echo >listening
+wait $inner
+kill -9 $stranger
+"#;
 
 /// A daemon that only SIGKILL ends.
 const STUBBORN: &str = "trap '' TERM\nwhile :; do read -r _ <never; done 2>/dev/null\n";
@@ -126,4 +158,18 @@ fn s6_6_the_pid_of_a_child_that_has_ended_is_never_signalled() {
         dyno.until_shown("worker.1 | exited with code 0");
         app.release("end");
     });
+}
+
+#[test]
+fn s6_10_a_stranger_with_the_pid_of_a_dyno_does_not_listen_for_it() {
+    let app = smoke::app("worker: echo $$ >pid; read -r _ <never\n").file("outer", OUTER).file("inner", INNER);
+    let app = app.fifo("begun").fifo("never").fifo("listening");
+    let options = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+    let probe = "echo 9 >/proc/sys/kernel/ns_last_pid && unshare --pid --fork true";
+    let Some(call) = app.dyno(["start"]).in_namespaces(&options, probe) else { return };
+
+    call.under(&["sh", "./outer"]).run().expect_end(Ended::Code(0));
+
+    let (asked, result) = (app.path("asked"), app.path("result"));
+    assert_eq!(fs::read_to_string(result).unwrap(), "worker listens: 75\n", "{:?}", fs::read_to_string(asked));
 }
