@@ -8,6 +8,7 @@ use nix::sys::stat::Mode;
 
 use crate::Effort;
 use crate::app::{App, Running};
+use crate::placement::Placement;
 use crate::processes;
 use crate::roles::{LINE_BYTES, produce};
 use crate::table::{Limit, Table};
@@ -25,7 +26,7 @@ const MEMORY_MB: f64 = 40.0;
 const READ_BYTES: usize = 1 << 20;
 
 pub(crate) fn measure(effort: Effort, table: &mut Table) {
-    let (rounds, megabytes) = (effort.of(25, 2), effort.of(1_000, 200));
+    let (rounds, megabytes) = (effort.of(11, 2), effort.of(1_000, 200));
     let lines = megabytes * 1_000_000 / LINE_BYTES;
     let app = App::new(&format!("read -r _ <go; {}", produce(lines)));
     nix::unistd::mkfifo(&app.path("go"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
@@ -60,6 +61,7 @@ fn run(app: &App, clients: usize, lines: usize) -> (f64, f64) {
         stdout.read_exact(&mut [0]).unwrap();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     }
+    let placement = Placement::of(both);
     std::fs::write(app.path("go"), "\n").unwrap();
     let begin = Instant::now();
     let (mut buffer, mut arrived, mut peak) = (vec![0; READ_BYTES], 0, 0);
@@ -69,6 +71,7 @@ fn run(app: &App, clients: usize, lines: usize) -> (f64, f64) {
         arrived += read;
     }
     let seconds = begin.elapsed().as_secs_f64();
+    drop(placement);
     for pid in both {
         peak += processes::kib(pid, "status", "VmHWM");
     }

@@ -15,6 +15,7 @@ mod followers;
 mod idle;
 mod memory;
 mod package;
+mod placement;
 mod ports;
 mod processes;
 mod roles;

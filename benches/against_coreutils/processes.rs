@@ -19,6 +19,14 @@ pub(crate) fn children(pid: i32) -> Vec<i32> {
     list.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
+/// The numbers and names of all threads of a process.
+pub(crate) fn threads(pid: i32) -> Vec<(i32, String)> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).expect("the process exists");
+    let name = |path: PathBuf| fs::read_to_string(path.join("comm")).unwrap_or_default().trim_end().to_owned();
+    let thread = |path: PathBuf| (path.file_name()?.to_str()?.parse().ok()).map(|number| (number, name(path)));
+    entries.filter_map(|entry| thread(entry.unwrap().path())).collect()
+}
+
 /// A field in KiB of `/proc/PID/status` (`VmRSS`, `VmHWM`) or `/proc/PID/smaps_rollup` (`Pss`).
 pub(crate) fn kib(pid: i32, file: &str, field: &str) -> u64 {
     let text = read(pid, file).expect("the process exists");
