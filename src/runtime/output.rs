@@ -38,8 +38,10 @@ pub(super) struct Output {
     terminal: Option<Rc<DynoTerminal>>,
     /// Whether its output is also shown raw and immediately.
     is_shown_raw: bool,
-    /// What the notice about a full screen says; None: it was shown.
-    focus_advice: Option<FocusAdvice>,
+    /// What the notice about a full screen says.
+    focus_advice: FocusAdvice,
+    /// Whether that notice was shown.
+    has_suggested_focus: bool,
     /// When to show something that was read but not shown yet. None: there is nothing.
     waiting: Option<PendingText>,
 }
@@ -87,7 +89,8 @@ impl Output {
             lines,
             terminal: None,
             is_shown_raw: false,
-            focus_advice: Some(FocusAdvice::default()),
+            focus_advice: FocusAdvice::default(),
+            has_suggested_focus: false,
             waiting: None,
         }
     }
@@ -123,7 +126,7 @@ impl Output {
         match order {
             Order::Open { run, stream, mode, terminal, advice } => {
                 self.run = Some(run);
-                self.focus_advice = self.focus_advice.map(|_| advice);
+                self.focus_advice = advice;
                 if let Some(RunTerminal { terminal, size }) = &terminal {
                     terminal.begin(run, Rc::clone(&stream), *size);
                 }
@@ -244,10 +247,11 @@ impl Output {
     /// uses it. Not through the supervisor: the program may end before an event about it is handled.
     fn suggest_focus(&mut self) {
         if self.lines.entered_alternate_screen()
+            && !self.has_suggested_focus
             && !self.terminal.as_ref().is_some_and(|terminal| terminal.has_clients())
-            && let Some(advice) = self.focus_advice.take()
         {
-            let (dyno, sign) = (self.dyno.clone(), KeyboardSign::FullScreen);
+            self.has_suggested_focus = true;
+            let (dyno, sign, advice) = (self.dyno.clone(), KeyboardSign::FullScreen, self.focus_advice);
             let kind = NoticeKind::NeedsKeyboard { dyno, sign, advice };
             self.notice(Source::System, kind.text(NoticeStyle::Plain).unwrap_or_default());
         }
