@@ -9,6 +9,7 @@
 mod caller_end;
 mod client;
 mod detach;
+mod filters;
 mod finder;
 mod limits;
 mod mapped_code;

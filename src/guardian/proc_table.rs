@@ -314,6 +314,10 @@ impl Programs for ProcPrograms {
     fn writes_to(&mut self, pid: Pid) -> Vec<String> {
         [1, 2].iter().filter_map(|fd| name_of_open_file(&format!("/proc/{pid}/fd/{fd}"))).collect()
     }
+
+    fn has_open(&mut self, pid: Pid, pipe: &str) -> bool {
+        open_files(pid).iter().any(|name| name == pipe)
+    }
 }
 
 /// The TCP ports that a process listens on.

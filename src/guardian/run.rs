@@ -217,7 +217,7 @@ impl Run {
         let leader = self.start.leader;
         let Some(stop) = &mut self.stop else { return };
         let signal = stop.signal();
-        for process in stop.due(scan, leader, processes, &mut ProcPrograms) {
+        for process in stop.due(scan, leader, processes, &mut ProcPrograms, Instant::now()) {
             signal_process(&process, signal);
             signal_process(&process, libc::SIGCONT);
         }

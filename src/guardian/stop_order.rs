@@ -3,12 +3,14 @@
 //! Pure. A program such as Celery, gunicorn, puma or postgres stops its own workers, and loses their work if they get
 //! the signal directly. A shell does not pass the signal on, so the shell and the programs that it runs get it
 //! together. A filter in a pipeline, such as `tee`, must outlive the program before it, or the program's last output is
-//! lost; it exits by itself at end of file.
+//! lost ([`filters`](super::filters)).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use nix::unistd::Pid;
 
+use super::filters::{self, FilterChange, Filters};
 use super::table::{Identity, Process, ScanResult, Table};
 
 /// Maximum number of scans for each stage of a stop. Another one follows only if the last may have missed processes.
@@ -25,6 +27,8 @@ pub(super) trait Programs {
     fn reads_from(&mut self, pid: Pid) -> Option<String>;
     /// The names of the pipes that are its stdout and stderr.
     fn writes_to(&mut self, pid: Pid) -> Vec<String>;
+    /// Whether it has a pipe open.
+    fn has_open(&mut self, pid: Pid, pipe: &str) -> bool;
 }
 
 /// A stop in progress.
@@ -35,8 +39,8 @@ pub(super) struct Stop {
     /// Each process gets the signal once. True: it was a shell then. If it has become a program since, it may have lost the
     /// signal, and gets it again.
     signalled: BTreeMap<Identity, bool>,
-    /// Filters that get no signal until the grace period is nearly over.
-    spared: Vec<Identity>,
+    /// Filters that get no signal until the grace period is nearly over, unless they turn out to be none.
+    filters: Filters,
 }
 
 /// How far a stop has got.
@@ -57,7 +61,7 @@ impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
         let stage = if everything { StopStage::Rest } else { StopStage::Ordered(STOP_SCANS) };
-        Self { signal, stage, signalled: BTreeMap::new(), spared: Vec::new() }
+        Self { signal, stage, signalled: BTreeMap::new(), filters: Filters::default() }
     }
 
     pub(super) fn signal(&self) -> i32 {
@@ -67,7 +71,7 @@ impl Stop {
     /// From the next scan on, all processes of the run get the signal, filters too.
     pub(super) fn include_everything(&mut self) {
         self.stage = StopStage::Rest;
-        self.spared.clear();
+        self.filters.clear();
     }
 
     /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell other than the
@@ -90,13 +94,14 @@ impl Stop {
         leader: Pid,
         processes: &[Process],
         programs: &mut dyn Programs,
+        now: Instant,
     ) -> Vec<Process> {
         let scans_left = if scan.is_settled { 0 } else { STOP_SCANS };
         let (mut due, stage) = match std::mem::replace(&mut self.stage, StopStage::Rest) {
             StopStage::Ordered(scans) if scans > 0 && !scan.is_settled => (Vec::new(), StopStage::Ordered(scans - 1)),
             StopStage::Ordered(_) => {
                 let FirstToStop { programs, shells, filters } = first_to_stop(scan.table, leader, programs);
-                self.spared = filters.iter().map(Process::identity).collect();
+                self.filters = Filters::of(&filters);
                 if programs.is_empty() {
                     (processes.to_vec(), StopStage::Missed(scans_left))
                 } else {
@@ -114,24 +119,39 @@ impl Stop {
             }
         };
         self.stage = stage;
+        let spared = self.filters.family(scan.table);
+        let FilterChange { has_ended, released } = self.filters.look(processes, programs, now);
+        due.retain(|process| !spared.contains(&process.pid));
+        if !released.is_empty() {
+            // They stop their own workers, like other programs.
+            self.first_are(&released);
+            due.extend(released);
+        } else if has_ended && matches!(self.stage, StopStage::Missed(_)) {
+            self.stage = StopStage::Missed(STOP_SCANS);
+        }
         due.retain(|process| {
             let may_lose_it = process.pid != leader && programs.is_shell(process.pid);
-            !self.spared.contains(&process.identity()) && self.claim(process.identity(), may_lose_it)
+            self.claim(process.identity(), may_lose_it)
         });
         due
+    }
+
+    /// The rest waits until these programs have ended, too.
+    fn first_are(&mut self, programs: &[Process]) {
+        let mut first = match std::mem::replace(&mut self.stage, StopStage::Rest) {
+            StopStage::First(first) => first,
+            StopStage::Ordered(_) | StopStage::Rest | StopStage::Missed(_) => Vec::new(),
+        };
+        first.extend(programs.iter().map(Process::identity));
+        self.stage = StopStage::First(first);
     }
 
     /// The processes that do not descend from a signalled process. A program that a signalled process starts usually
     /// cleans up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
-        let mut below = BTreeSet::new();
         let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());
         let signalled: BTreeSet<Pid> = table.processes.iter().filter(has_had_it).map(|process| process.pid).collect();
-        for process in &table.processes {
-            if signalled.contains(&process.parent) || below.contains(&process.parent) {
-                below.insert(process.pid);
-            }
-        }
+        let below = table.descendants(&signalled);
         processes.iter().filter(|process| !below.contains(&process.pid)).copied().collect()
     }
 }
@@ -143,8 +163,7 @@ struct FirstToStop {
     programs: Vec<Process>,
     /// The shells between the leader and those programs.
     shells: Vec<Process>,
-    /// Processes that read the output of another one of these. They get the signal only when the grace period is
-    /// nearly over.
+    /// Processes that read the output of another one of these.
     filters: Vec<Process>,
 }
 
@@ -169,29 +188,11 @@ fn first_to_stop(table: &Table, leader: Pid, programs: &mut dyn Programs) -> Fir
             }
         }
     }
-    separate_filters(&mut first, leader.pid, programs);
+    let filters = filters::find(&[&first.programs[..], &first.shells].concat(), leader.pid, programs);
+    first.programs.retain(|process| !filters.contains(process));
+    first.shells.retain(|process| !filters.contains(process));
+    first.filters = filters;
     first
-}
-
-fn separate_filters(first: &mut FirstToStop, leader: Pid, programs: &mut dyn Programs) {
-    if first.programs.len() + first.shells.len() < 3 {
-        // A pipeline needs a shell and at least two children.
-        return;
-    }
-    let mut written = Vec::new();
-    for process in first.programs.iter().chain(&first.shells).filter(|process| process.pid != leader) {
-        written.extend(programs.writes_to(process.pid).into_iter().map(|pipe| (process.pid, pipe)));
-    }
-    let mut is_filter = |process: &Process| {
-        let source = programs.reads_from(process.pid);
-        let reads = |(writer, pipe): &(Pid, String)| *writer != process.pid && Some(pipe) == source.as_ref();
-        process.pid != leader && written.iter().any(reads)
-    };
-    for kind in [&mut first.programs, &mut first.shells] {
-        let (filters, others) = kind.drain(..).partition(&mut is_filter);
-        first.filters.extend::<Vec<Process>>(filters);
-        *kind = others;
-    }
 }
 
 #[cfg(test)]
@@ -222,6 +223,10 @@ mod tests {
         fn writes_to(&mut self, pid: Pid) -> Vec<String> {
             let own = self.1.iter().filter(|(writer, _)| *writer == pid.as_raw());
             own.map(|(writer, _)| format!("pipe:[{writer}]")).collect()
+        }
+
+        fn has_open(&mut self, pid: Pid, pipe: &str) -> bool {
+            self.writes_to(pid).iter().any(|written| written == pipe)
         }
     }
 
@@ -289,7 +294,7 @@ mod tests {
     fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut KnownProcesses<'_>) -> Vec<i32> {
         let table = Table { processes: found.to_vec(), is_complete: is_settled };
         let scan = ScanResult { table: &table, is_readable: true, is_settled };
-        let due = stop.due(&scan, Pid::from_raw(10), found, known);
+        let due = stop.due(&scan, Pid::from_raw(10), found, known, Instant::now());
         due.iter().map(|process| process.pid.as_raw()).collect()
     }
 

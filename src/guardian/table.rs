@@ -3,6 +3,8 @@
 //! `proc_table` reads a table, `finder` decides which run each process belongs to, and `stop_order` which processes get
 //! the stop signal first. To support another system, only `proc_table` has to be replaced.
 
+use std::collections::BTreeSet;
+
 use nix::unistd::Pid;
 
 /// One process.
@@ -39,6 +41,17 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn children_of(&self, parent: Pid) -> impl Iterator<Item = &Process> {
         self.processes.iter().filter(move |process| process.parent == parent)
+    }
+
+    /// All processes below these.
+    pub(super) fn descendants(&self, ancestors: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+        let mut below = BTreeSet::new();
+        for process in &self.processes {
+            if ancestors.contains(&process.parent) || below.contains(&process.parent) {
+                below.insert(process.pid);
+            }
+        }
+        below
     }
 }
 

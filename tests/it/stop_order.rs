@@ -190,6 +190,18 @@ fn app_with_server(procfile: &str) -> App {
     App::new(procfile).file("server", SERVER).fifo("never")
 }
 
+// Like `tail -f /dev/null | npx tailwindcss --watch`: the pipe only keeps its stdin open.
+#[test]
+fn s6_6_a_server_at_the_end_of_a_pipe_is_not_a_filter() {
+    let app = app_with_server("web: tail -f /dev/null | sh ./server\n");
+    let dyno = up(app.dyno(["start", "-t", "300"]));
+
+    dyno.signal(Signal::SIGTERM);
+
+    let lines = dyno.finish().lines_of("web.1")[2..].to_vec();
+    assert!(lines.contains(&"clean".to_owned()), "{lines:?}");
+}
+
 #[test]
 fn s6_6_programs_that_are_started_to_clean_up_get_no_signal() {
     let app = app_with_server("web: setsid -w sh ./server\n");
