@@ -251,6 +251,13 @@ mod tests {
         pieces.to_vec()
     }
 
+    #[test]
+    fn s7_2_a_long_title_without_an_end_does_not_reach_the_next_line() {
+        let mut out = Vec::new();
+        copy_with_colors(format!("a\x1b]0;{:0300}", 7).as_bytes(), &mut Style::default(), &mut out);
+        assert!(out.ends_with(RESET));
+    }
+
     // S7.2: only SGR sequences are kept, and they are reset at the end of the line.
     #[test]
     fn colours_are_kept_and_reset_at_the_end_of_their_line() {

@@ -1,15 +1,20 @@
 //! Finds an unfinished character or escape sequence at the end of a text (S7.6).
 //!
-//! A piece of a line never ends inside a character: neither half would be valid UTF-8 on its own. Called wherever a
-//! line can be cut.
+//! A piece of a line never ends inside a character: neither half would be valid UTF-8 on its own. Nor inside a sequence,
+//! unless that is very long. Called wherever a line can be cut.
 
-use memchr::memrchr;
+use memchr::memchr;
 
-use super::escapes::{self, Sequence};
+use super::escapes::{self, OpenSequence, Sequence};
 
-/// Longest escape sequence that is held back, in bytes. A longer one is a title or an image, which does not move
-/// the cursor.
-pub(super) const SEQUENCE_BYTES: usize = 128;
+const ESC: u8 = 0x1b;
+
+/// Longest escape sequence that is held back, in bytes: enough for a title or an address. A longer one is an image,
+/// which does not move the cursor.
+const SEQUENCE_BYTES: usize = 4096;
+
+/// Longest sequence in which the kept end of a text does not begin, in bytes.
+pub(super) const SHORT_SEQUENCE_BYTES: usize = 128;
 
 /// Number of bytes at the end that begin a UTF-8 character without completing it: 0 to 3.
 pub(super) fn character_bytes(text: &[u8]) -> usize {
@@ -30,20 +35,37 @@ pub(super) fn character_bytes(text: &[u8]) -> usize {
 /// Number of bytes at the end that begin a character or an escape sequence without completing it.
 #[must_use]
 pub fn unfinished_bytes(text: &[u8]) -> usize {
-    let tail = text.get(text.len().saturating_sub(SEQUENCE_BYTES)..).unwrap_or_default();
-    if let Some(unfinished) = memrchr(b'\x1b', tail).and_then(|at| tail.get(at..))
-        && matches!(escapes::sequence(unfinished, &mut Vec::new()), Sequence::Cut(_))
-    {
-        return unfinished.len();
-    }
-    character_bytes(text)
+    unfinished_within(text, SEQUENCE_BYTES)
 }
 
 /// The last position up to `at` at which the kept end of a text can begin: inside neither a character nor an escape
-/// sequence. Less than [`SEQUENCE_BYTES`] before `at`.
+/// sequence. Less than [`SHORT_SEQUENCE_BYTES`] before `at`.
 pub(super) fn kept_from(text: &[u8], at: usize) -> usize {
     let lost = text.get(..at).unwrap_or(text);
-    lost.len() - unfinished_bytes(lost)
+    lost.len() - unfinished_within(lost, SHORT_SEQUENCE_BYTES)
+}
+
+/// The same as [`unfinished_bytes`] for sequences of fewer than `most` bytes.
+fn unfinished_within(text: &[u8], most: usize) -> usize {
+    let tail = text.get(text.len().saturating_sub(most)..).unwrap_or_default();
+    let next = |from: usize| tail.get(from..).and_then(|rest| memchr(ESC, rest)).map(|at| from + at);
+    // The last string such as a title: where it begins and ends.
+    let mut string = (0, 0);
+    let mut found = next(0);
+    while let Some(at) = found {
+        let rest = tail.get(at..).unwrap_or_default();
+        let end = match escapes::sequence(rest, &mut Vec::new()) {
+            // The `ESC` at the end may begin the `ESC \` that ends the string.
+            Sequence::Cut(OpenSequence::Escape) if string.1 == at => return tail.len() - string.0,
+            Sequence::Cut(_) => return rest.len(),
+            Sequence::Sgr(_, after) | Sequence::Hidden(after) => tail.len() - after.len(),
+        };
+        if matches!(rest.get(1), Some(b']' | b'P' | b'X' | b'^' | b'_')) {
+            string = (at, end);
+        }
+        found = next(end);
+    }
+    character_bytes(text)
 }
 
 /// Whether a terminal would show anything: more than blanks, control characters and escape sequences.
@@ -86,7 +108,12 @@ mod tests {
         assert_eq!(unfinished_bytes(b"a\x1b"), 1);
         assert_eq!(unfinished_bytes(b"a\x1b[31mb"), 0);
         assert_eq!(unfinished_bytes(b"a\x1b[31m\xc3"), 1);
-        assert_eq!(unfinished_bytes(&[b"\x1b]0;".as_slice(), &[b'x'; SEQUENCE_BYTES]].concat()), 0);
+        let title = |length: usize| [b"\x1b]0;".as_slice(), &vec![b'x'; length]].concat();
+        assert_eq!(unfinished_bytes(&title(300)), 304);
+        assert_eq!(unfinished_bytes(&[&title(300)[..], b"\x1b"].concat()), 305);
+        assert_eq!(unfinished_bytes(&[&title(300)[..], b"\x1b\\"].concat()), 0);
+        assert_eq!(unfinished_bytes(&[&title(300)[..], b"\x07\x1b[3"].concat()), 3);
+        assert_eq!(unfinished_bytes(&title(SEQUENCE_BYTES)), 0);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::screen::{Screen, ScreenSize, Show, enters_alternate_screen, needs_scr
 use super::splitter::Splitter;
 use super::style::Style;
 
+#[cfg(test)]
+mod followed;
 mod prompt;
 #[cfg(test)]
 mod random;
@@ -90,9 +92,11 @@ impl Lines {
     pub fn new(mode: LineMode) -> Self {
         let (terminal, keeps_all_bytes) = match mode {
             LineMode::AllBytes => (None, false),
-            LineMode::Terminal { size, keeps_all_bytes } => (Some(Terminal::new(size, false)), keeps_all_bytes),
+            LineMode::Terminal { size, keeps_all_bytes } => {
+                (Some(Terminal::new(Screen::new(size), false)), keeps_all_bytes)
+            }
             LineMode::PipeOnTerminal { columns, keeps_all_bytes } => {
-                (Some(Terminal::new(ScreenSize { rows: 1, columns }, true)), keeps_all_bytes)
+                (Some(Terminal::new(Screen::of_pipe(columns), true)), keeps_all_bytes)
             }
         };
         let audience = if keeps_all_bytes { Audience::Screens } else { Audience::All };
@@ -186,7 +190,11 @@ impl Lines {
         if let Some(kept) = &mut self.kept {
             kept.flush_all(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
         }
-        if self.terminal.is_some() {
+        if let Some(terminal) = &mut self.terminal {
+            if terminal.is_followed {
+                terminal.screen.show_last();
+                return self.emit_shown(emit);
+            }
             // Incomplete characters and sequences stay, because they may change what comes next.
             return self.flush(true, emit);
         }
@@ -286,9 +294,9 @@ impl Lines {
 }
 
 impl Terminal {
-    fn new(size: ScreenSize, is_pipe: bool) -> Self {
+    fn new(screen: Screen, is_pipe: bool) -> Self {
         Self {
-            screen: Screen::new(size),
+            screen,
             is_followed: false,
             is_pipe,
             pipe_entered_alternate: false,

@@ -4,7 +4,7 @@
 //! sequences do to these rows; `show` decides which lines are shown, and when. Used by [`Lines`](super::Lines) only
 //! while a program moves the cursor or erases something.
 //!
-//! A row takes 32 bytes per written column. Rows above the first one that was changed are kept as text ([`Above`])
+//! A row takes 48 bytes per written column. Rows above the first one that was changed are kept as text ([`Above`])
 //! until the cursor moves up to them.
 
 use std::collections::VecDeque;
@@ -22,12 +22,13 @@ mod row;
 mod show;
 
 use above::Above;
+use controls::acts_within_a_line;
 pub(super) use controls::{enters_alternate_screen, needs_screen};
 use parser::{Parser, Token};
 use row::{LONG_AGO, ScreenRow, columns_of};
 pub(super) use show::Show;
 
-/// Most rows of a screen. With [`MAX_COLUMNS`] it limits the memory of one screen to 8 MiB. A run has at most two:
+/// Most rows of a screen. With [`MAX_COLUMNS`] it limits the memory of one screen to 12 MiB. A run has at most two:
 /// the normal one and the alternate one.
 const MAX_ROWS: usize = 256;
 /// Most columns of a screen.
@@ -51,6 +52,8 @@ pub(super) struct Screen {
     /// At least 1.
     height: usize,
     width: usize,
+    /// The program writes to a pipe, so only what it does within a line counts: it has no screen to clear.
+    is_pipe: bool,
     parser: Parser,
     /// The rows from the first one that was not plain text; all rows once the cursor has moved above it. Never empty.
     rows: VecDeque<ScreenRow>,
@@ -87,6 +90,7 @@ impl Screen {
         let mut screen = Self {
             height: 1,
             width: 1,
+            is_pipe: false,
             parser: Parser::default(),
             rows: VecDeque::from([ScreenRow::default()]),
             above: Above::default(),
@@ -106,6 +110,11 @@ impl Screen {
         };
         screen.resize(size);
         screen
+    }
+
+    /// The current line of a pipe whose output is shown on a terminal of this width.
+    pub(super) fn of_pipe(columns: u16) -> Self {
+        Self { is_pipe: true, ..Self::new(ScreenSize { rows: 1, columns }) }
     }
 
     /// Adapts to a change of the terminal's size. Rows that the program can no longer reach are shown.
@@ -130,9 +139,7 @@ impl Screen {
             return;
         }
         self.show(Show::All);
-        for row in &mut self.rows {
-            row.cut(self.width);
-        }
+        self.cut_rows();
     }
 
     pub(super) fn height(&self) -> usize {
@@ -232,6 +239,8 @@ impl Screen {
 
     fn obey(&mut self, token: &Token<'_>) {
         match *token {
+            Token::Csi(_, last) if self.is_pipe && !acts_within_a_line(last) => {}
+            Token::Escape(_) if self.is_pipe => {}
             Token::Csi(parameters, b'h') => self.set_modes(parameters, true),
             Token::Csi(parameters, b'l') => self.set_modes(parameters, false),
             Token::Escape(b'c') => self.reset(),
@@ -326,21 +335,23 @@ impl Screen {
 
     fn scroll_up(&mut self) {
         let (first, last) = self.margins;
+        if last < self.rows.len() {
+            self.rows.insert(last + 1, ScreenRow::default());
+        }
         if first == 0 {
             self.drop_first_row();
         } else {
             self.show_rows(first, Show::All);
             self.remove_row(first);
         }
-        if last < self.rows.len() {
-            self.rows.insert(last, ScreenRow::default());
-        }
     }
 
     /// Removes the first row, because the program can no longer reach it.
     fn drop_first_row(&mut self) {
         self.above.clear();
-        let continues = self.rows.front().is_some_and(|row| row.continues_in(self.rows.get(1)));
+        // If there is only one row, it has just become full, and the line goes on in an empty one.
+        let continues = |row: &ScreenRow| row.continues_in(self.rows.get(1)) || (row.wraps && self.height == 1);
+        let continues = self.rows.front().is_some_and(continues);
         if !continues {
             self.show_rows(0, Show::All);
         }

@@ -206,7 +206,7 @@ impl Splitter {
         while rest.len() > self.room() {
             let room = self.room();
             let full = rest.get(..room).unwrap_or(rest);
-            let whole = full.len() - incomplete::character_bytes(full);
+            let whole = full.len() - incomplete::unfinished_bytes(full);
             // If the limit is shorter than one character, cut inside it: otherwise the loop would make no progress.
             let cut = if whole == 0 && self.since_cut == 0 { room } else { whole };
             let (piece, after) = rest.split_at(cut);

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use memchr::memrchr_iter;
 
-use super::incomplete::{SEQUENCE_BYTES, kept_from};
+use super::incomplete::{SHORT_SEQUENCE_BYTES, kept_from};
 use super::{LogBlock, Source};
 
 /// Number of lines that are repeated: enough for a stack trace, and no more than a screen of a CI log.
@@ -62,8 +62,8 @@ impl Tail {
     fn make_room(&mut self, fresh: usize) {
         let over = (self.bytes.len() + fresh).saturating_sub(TAIL_BYTES).min(self.bytes.len());
         // The ring can be in two parts, so the place to cut is found in a copy.
-        let mut end = [0; SEQUENCE_BYTES];
-        let begin = over.saturating_sub(SEQUENCE_BYTES);
+        let mut end = [0; SHORT_SEQUENCE_BYTES];
+        let begin = over.saturating_sub(SHORT_SEQUENCE_BYTES);
         for (copied, byte) in end.iter_mut().zip(self.bytes.range(begin..over)) {
             *copied = *byte;
         }

@@ -54,6 +54,11 @@ impl Run {
         }
     }
 
+    pub(super) fn resize(&mut self, size: ScreenSize) {
+        let (shown, files) = (&mut self.shown, &mut self.files);
+        self.lines.resize(size, &mut |chunk| collect(&chunk, shown, files));
+    }
+
     /// The program has kept writing for so long that changes are shown anyway.
     pub(super) fn keep_writing(&mut self) {
         self.flush(false);

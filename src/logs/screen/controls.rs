@@ -54,6 +54,11 @@ pub(in crate::logs) fn needs_screen(sequence: &[u8]) -> bool {
     }
 }
 
+/// Whether a control sequence with this final byte sets colours, moves the cursor within its row or changes only that row.
+pub(super) fn acts_within_a_line(last: u8) -> bool {
+    matches!(last, b'm' | b'K' | b'X' | b'@' | b'P' | b'C' | b'D' | b'G' | b'I' | b'`' | b'a')
+}
+
 /// Whether a program switches to its alternate screen somewhere in its output.
 pub(in crate::logs) fn enters_alternate_screen(bytes: &[u8]) -> bool {
     memmem::find_iter(bytes, b"\x1b[?").any(|at| {

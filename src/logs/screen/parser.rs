@@ -35,9 +35,9 @@ enum ParserState {
     Csi,
     /// A sequence with too many parameters.
     Ignored,
-    /// A string such as a title: up to `BEL` or `ESC \`.
+    /// A string such as a title: up to `BEL` or `ESC \`, at most to the end of the line.
     Osc,
-    /// Other strings: up to `ESC \`.
+    /// Other strings: up to `ESC \`, at most to the end of the line.
     OtherString,
 }
 
@@ -54,6 +54,11 @@ impl Parser {
     /// Whether no sequence and no character is unfinished.
     pub(super) fn is_idle(&self) -> bool {
         self.state == ParserState::Ground && self.character.is_empty()
+    }
+
+    /// The first bytes of a character whose end will not come.
+    pub(super) fn take_character(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.character)
     }
 
     /// Reads the next token and returns it with the bytes after it. None: all bytes have been read; an unfinished
@@ -95,6 +100,11 @@ impl Parser {
                 continue;
             }
             let (byte, after) = bytes.split_first()?;
+            if *byte == b'\n' && matches!(self.state, ParserState::Osc | ParserState::OtherString) {
+                // A string that was never ended must not swallow the lines after it.
+                self.state = ParserState::Ground;
+                continue;
+            }
             bytes = after;
             if let Some((final_byte, is_csi)) = self.step(*byte) {
                 let token = if is_csi { Token::Csi(&self.parameters, final_byte) } else { Token::Escape(final_byte) };

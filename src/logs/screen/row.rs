@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthChar;
 use crate::logs::style::Style;
 
 /// Most bytes of one cell: a character and its combining characters. Those that do not fit are dropped.
-const CELL_BYTES: usize = 14;
+const CELL_BYTES: usize = 30;
 
 /// One column of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +69,23 @@ pub(super) fn columns_of(character: char) -> usize {
 pub(super) struct Shown {
     /// Its text as [`write_cells`] wrote it.
     pub(super) text: Vec<u8>,
-    /// Its width in cells.
+    /// How many bytes of [`ScreenRow::before`] are in it: all of them if it has cells.
+    pub(super) before: usize,
+    /// Its width in cells, without those that are in `before`.
     pub(super) cells: usize,
+    /// The style at its end.
+    pub(super) style: Style,
     /// More of the line was shown before this text.
     pub(super) continued: bool,
     /// Number of lines that had been shown by then: only the last one can be continued.
     pub(super) number: u64,
+}
+
+impl Shown {
+    /// Whether a part of the line was shown, so that the rest has to be marked.
+    pub(super) fn is_part(&self) -> bool {
+        self.continued || !self.text.is_empty()
+    }
 }
 
 /// One row. A wrapped line has several rows, and the first of them keeps what was shown of the line.
@@ -87,6 +98,8 @@ pub(super) struct ScreenRow {
     pub(super) wraps: bool,
     /// The beginning of the line, if it has scrolled out of reach, as text.
     pub(super) before: Vec<u8>,
+    /// The style at the end of that text.
+    pub(super) style_before: Style,
     /// Text was written to the row; it may have been erased since.
     pub(super) was_written: bool,
     /// A line end was written in the row.
@@ -144,13 +157,14 @@ impl ScreenRow {
         (self.is_edited, self.is_changed) = (true, true);
     }
 
-    /// Drops the cells from this column on. What was shown of them stays shown.
-    pub(super) fn cut(&mut self, width: usize) {
-        if width < self.cells.len() {
+    /// Drops the cells from this column on. Returns whether there were any.
+    pub(super) fn cut(&mut self, width: usize) -> bool {
+        let is_cut = width < self.cells.len();
+        if is_cut {
             self.clear_halves(width, 0);
             self.cells.truncate(width);
-            self.is_edited = true;
         }
+        is_cut
     }
 
     /// Whether this is a finished blank line that has not been shown. A row whose text was erased does not qualify.
@@ -169,14 +183,33 @@ impl ScreenRow {
 
     /// Takes over the beginning of the line from the row above, which is out of reach now.
     pub(super) fn take_beginning(&mut self, above: Self) {
-        let cells = above.cells.len();
-        self.before = above.before;
-        let style = write_cells(above.cells.iter(), Style::PLAIN, &mut self.before);
-        style.write_change(Style::PLAIN, &mut self.before);
-        self.shown = above.shown.map(|shown| Shown { cells: shown.cells.saturating_sub(cells), ..shown });
+        let whole = above.before.len();
+        (self.before, self.shown) = (above.before, above.shown);
+        // Cells that were shown in part are cut there.
+        let cells = self.shown.as_ref().map_or(0, |shown| shown.cells.min(above.cells.len()));
+        let style = write_cells(above.cells.iter().take(cells), above.style_before, &mut self.before);
+        if let Some(shown) = self.shown.as_mut().filter(|shown| shown.before == whole) {
+            shown.before = self.before.len();
+            shown.cells -= cells;
+        }
+        self.style_before = write_cells(above.cells.iter().skip(cells), style, &mut self.before);
         self.was_written |= above.was_written;
         self.is_edited |= above.is_edited;
         self.is_changed |= above.is_changed;
+    }
+
+    /// Writes what was not shown of the beginning that is out of reach. `style`: the one before it. Returns the style at
+    /// its end.
+    pub(super) fn write_rest_of_before(&self, shown: Option<&Shown>, style: Style, out: &mut Vec<u8>) -> Style {
+        let from = shown.map_or(0, |shown| shown.before);
+        let rest = self.before.get(from..).unwrap_or_default();
+        if rest.is_empty() {
+            return style;
+        }
+        // The rest begins with the style at the end of what was shown.
+        style.write_change(shown.map_or(Style::PLAIN, |shown| shown.style), out);
+        out.extend_from_slice(rest);
+        self.style_before
     }
 
     /// Writes the cells as text. A row that continues in the next one is padded to the width of the screen; any other

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::row::Shown;
 use super::row::{ScreenRow, visible_cells, write_cells};
-use super::{LONG_AGO, Screen, Style};
+use super::{LONG_AGO, Screen, Style, Token};
 use crate::logs::chunk::{Chunk, FlushPatience, PARTIAL_AFTER, PIECE_BYTES};
 use crate::logs::incomplete;
 
@@ -32,6 +32,8 @@ struct ChangedLine {
     last: usize,
     text: Vec<u8>,
     cells: usize,
+    /// The style at the end of the text.
+    style: Style,
 }
 
 impl Screen {
@@ -54,15 +56,27 @@ impl Screen {
         self.is_redrawing = false;
     }
 
-    /// The program has ended: shows what is left on its screen. A program that ended on its alternate screen may have
-    /// written there why it ended.
-    pub(in crate::logs) fn finish(&mut self) {
+    /// The program has ended: shows what is left on its screens. A program that ended on its alternate screen may have
+    /// written there why it ended. The output may go on, from a process that it left running.
+    pub(in crate::logs) fn show_last(&mut self) {
         self.show(Show::All);
-        if let Some(mut alternate) = self.alternate.take() {
+        if let Some(alternate) = &mut self.alternate {
             alternate.shown_style = self.shown_style;
             alternate.show(Show::All);
             self.shown.append(&mut alternate.shown);
+            // Whatever comes next continues none of these lines.
+            (self.shown_style, alternate.shown_lines) = (alternate.shown_style, alternate.shown_lines + 1);
+            self.shown_lines += 1;
         }
+    }
+
+    /// Shows the rest at the end of the output.
+    pub(in crate::logs) fn finish(&mut self) {
+        let unfinished = self.parser.take_character();
+        if !unfinished.is_empty() {
+            self.obey(&Token::Text(&unfinished));
+        }
+        self.show_last();
     }
 
     /// The text of the row with the cursor, with its colours.
@@ -87,6 +101,27 @@ impl Screen {
         self.current().is_changed = true;
         for line in self.changed_lines(at).into_iter().filter(|line| (line.first..=line.last).contains(&at)) {
             self.mark_shown(line, continued);
+        }
+    }
+
+    /// Drops what is to the right of the screen's edge. Everything was shown: what the program writes to the rest of a row
+    /// continues its line.
+    pub(super) fn cut_rows(&mut self) {
+        let (mut number, mut goes_on) = (LONG_AGO, false);
+        for row in &mut self.rows {
+            if !goes_on {
+                number = row.shown.as_ref().map_or(LONG_AGO, |shown| shown.number);
+            }
+            let is_cut = row.cut(self.width);
+            if is_cut || goes_on {
+                let cells = visible_cells([&*row].into_iter());
+                let mut text = Vec::new();
+                let style = write_cells(row.cells.iter().take(cells), Style::PLAIN, &mut text);
+                row.before.clear();
+                row.shown = Some(Shown { text, before: 0, cells, style, continued: true, number });
+                row.is_edited = false;
+            }
+            goes_on = mem::take(&mut row.wraps);
         }
     }
 
@@ -143,16 +178,11 @@ impl Screen {
         let is_last = |shown: &&Shown| shown.number == self.shown_lines;
         let is_longer = |shown: &&Shown| !is_edited && line.text.starts_with(&shown.text);
         let shown = head.shown.as_ref().filter(is_last).filter(is_longer);
-        let continued = shown.is_some_and(|shown| shown.continued || !shown.text.is_empty());
-        let from = shown.map_or(0, |shown| shown.cells);
+        let continued = shown.is_some_and(Shown::is_part);
+        let cells_shown = shown.map_or(0, |shown| shown.cells);
         let mut text = Vec::new();
-        let mut style = self.shown_style;
-        if from == 0 && !head.before.is_empty() && !continued {
-            style.write_change(Style::PLAIN, &mut text);
-            style = Style::PLAIN;
-            text.extend_from_slice(&head.before);
-        }
-        let cells = rows().flat_map(|row| &row.cells).take(line.cells).skip(from);
+        let mut style = head.write_rest_of_before(shown, self.shown_style, &mut text);
+        let cells = rows().flat_map(|row| &row.cells).take(line.cells).skip(cells_shown);
         style = write_cells(cells, style, &mut text);
         style.write_change(self.pen, &mut text);
         self.shown_style = self.pen;
@@ -161,28 +191,34 @@ impl Screen {
 
     /// Shows the part of the first line that is out of reach, because it has become too long to keep.
     pub(super) fn show_beginning(&mut self) {
+        let shown_lines = self.shown_lines;
         let Some(row) = self.rows.front_mut() else { return };
-        let before = mem::take(&mut row.before);
-        let number = self.shown_lines + 1;
-        let shown = row.shown.replace(Shown { continued: true, number, ..Shown::default() });
-        let continued = shown.is_some_and(|shown| shown.continued || !shown.text.is_empty());
+        let is_edited = row.is_edited;
+        let shown = row.shown.take().filter(|shown| shown.number == shown_lines && !is_edited);
         let mut text = Vec::new();
-        self.shown_style.write_change(Style::PLAIN, &mut text);
-        text.extend_from_slice(&before);
-        self.shown_style = Style::PLAIN;
-        self.push_line(&text, continued);
+        let style = row.write_rest_of_before(shown.as_ref(), self.shown_style, &mut text);
+        let before = mem::take(&mut row.before).len();
+        let continued = shown.as_ref().is_some_and(Shown::is_part);
+        let left = shown.unwrap_or_default();
+        let text_left = left.text.get(before..).unwrap_or_default().to_vec();
+        let style_left = if text_left.is_empty() { row.style_before } else { left.style };
+        let number = shown_lines + u64::from(!text.is_empty());
+        let (before, cells, continued_later) = (0, left.cells, true);
+        row.shown =
+            Some(Shown { text: text_left, before, cells, style: style_left, continued: continued_later, number });
+        if !text.is_empty() {
+            self.shown_style = style;
+            self.push_line(&text, continued);
+        }
     }
 
     fn mark_shown(&mut self, line: ChangedLine, continued: bool) {
         mark_unchanged(self.rows.range_mut(line.first..=line.last));
         if let Some(row) = self.rows.get_mut(line.first) {
             let is_nothing = line.text.is_empty() && !row.is_complete && !continued;
-            row.shown = (!is_nothing).then_some(Shown {
-                text: line.text,
-                cells: line.cells,
-                continued,
-                number: self.shown_lines,
-            });
+            let ChangedLine { text, cells, style, .. } = line;
+            let (before, number) = (row.before.len(), self.shown_lines);
+            row.shown = (!is_nothing).then_some(Shown { text, before, cells, style, continued, number });
         }
     }
 
@@ -198,9 +234,10 @@ impl Screen {
             let rows = || self.rows.range(first..=end);
             if rows().any(|row| row.is_changed) {
                 let cells = visible_cells(rows());
-                let mut text = rows().next().map(|row| row.before.clone()).unwrap_or_default();
-                write_cells(rows().flat_map(|row| &row.cells).take(cells), Style::PLAIN, &mut text);
-                lines.push(ChangedLine { first, last: end, text, cells });
+                let before = rows().next().map(|row| (row.before.clone(), row.style_before));
+                let (mut text, style) = before.unwrap_or_default();
+                let style = write_cells(rows().flat_map(|row| &row.cells).take(cells), style, &mut text);
+                lines.push(ChangedLine { first, last: end, text, cells, style });
             }
             first = end + 1;
         }
@@ -213,7 +250,8 @@ impl Screen {
         let (mut rest, mut continued) = (text, continued);
         loop {
             let most = rest.get(..PIECE_BYTES).unwrap_or(rest);
-            let cut = if most.len() < rest.len() { most.len() - incomplete::character_bytes(most) } else { most.len() };
+            let cut =
+                if most.len() < rest.len() { most.len() - incomplete::unfinished_bytes(most) } else { most.len() };
             let (piece, after) = rest.split_at(cut);
             // Only the first line of a chunk can be marked as continued.
             if continued || self.shown.is_empty() {

@@ -71,9 +71,9 @@ fn pieces(text: &[u8], limit: usize) -> Shown {
     let mut rest = text;
     while !rest.is_empty() {
         let full = &rest[..limit.min(rest.len())];
-        // A character that the cut would split moves to the next piece.
-        let unfinished = if full.len() < rest.len() { incomplete::character_bytes(full) } else { 0 };
-        let (piece, after) = rest.split_at(full.len() - unfinished);
+        // A character or sequence that the cut would split moves to the next piece, unless it is longer than a piece.
+        let unfinished = if full.len() < rest.len() { incomplete::unfinished_bytes(full) } else { 0 };
+        let (piece, after) = rest.split_at(full.len() - if unfinished < full.len() { unfinished } else { 0 });
         pieces.push((piece.to_vec(), !pieces.is_empty()));
         rest = after;
     }

@@ -55,6 +55,15 @@ fn continued(line: &str) -> (String, bool) {
 }
 
 #[test]
+fn s7_6_a_piece_never_ends_inside_a_short_sequence() {
+    let mut reader = Reader::new();
+    let letters = "a".repeat(PIECE_BYTES - 3);
+    reader.read(format!("{letters}\x1b[31mred\n").as_bytes());
+
+    assert_eq!(reader.take(), [fresh(&letters), continued("\x1b[31mred")]);
+}
+
+#[test]
 fn s7_5_a_line_that_was_shown_completely_can_go_on() {
     for (end, rest) in [(&b"caf\xc3"[..], &b"\xa9"[..]), (b"red\x1b[3", b"1m"), (b"\x1b[0m", b"x"), (b"50%\r", b"60%")]
     {
