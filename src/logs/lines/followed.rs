@@ -38,6 +38,10 @@ fn s7_5_a_followed_line_of_several_pieces_loses_nothing() {
     run.write(&numbers(15_000));
 
     assert_eq!(joined(&run.end()), numbers(15_000).repeat(2));
+
+    let mut run = Run::on_terminal(24, 80);
+    run.write(&format!("10%\r{}", numbers(30_000)));
+    assert_eq!(joined(&run.end()), numbers(30_000));
 }
 
 #[test]

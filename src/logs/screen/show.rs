@@ -203,9 +203,8 @@ impl Screen {
         let text_left = left.text.get(before..).unwrap_or_default().to_vec();
         let style_left = if text_left.is_empty() { row.style_before } else { left.style };
         let number = shown_lines + u64::from(!text.is_empty());
-        let (before, cells, continued_later) = (0, left.cells, true);
-        row.shown =
-            Some(Shown { text: text_left, before, cells, style: style_left, continued: continued_later, number });
+        row.shown = Some(Shown { text: text_left, before: 0, style: style_left, continued: true, number, ..left });
+        row.is_edited = false;
         if !text.is_empty() {
             self.shown_style = style;
             self.push_line(&text, continued);
