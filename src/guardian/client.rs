@@ -193,6 +193,17 @@ impl Guardian {
         sweep(&self.spared)
     }
 
+    /// Reaps the children that have ended, except the guardian: processes that `dyno` has adopted as a subreaper or as the
+    /// first process of a container, and those that it had before it became `dyno`.
+    pub fn reap_adopted(&mut self) {
+        // The guardian is signalled by its pid, which must not be reused before. Once it has ended, everything is about to
+        // end, and the sweep reaps what is behind it.
+        while let Some(ended) = sys::any_ended_child().filter(|ended| *ended != self.pid) {
+            sys::reap_when_ended(ended);
+            self.spared.forget(ended);
+        }
+    }
+
     /// Waits until the guardian has exited, and reaps it. Call it after [`Lost`] or a SIGKILL.
     pub fn reap(&self) {
         sys::reap_when_ended(self.pid);

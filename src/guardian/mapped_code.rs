@@ -3,7 +3,7 @@
 //! One of the three files that may contain `unsafe`. The others are `spawn` and `sys`.
 #![expect(unsafe_code, reason = "there is no safe wrapper for the list of loaded objects, madvise and the allocator")]
 
-use super::sys::page_bytes;
+use nix::unistd::{SysconfVar, sysconf};
 
 /// Unmaps the code and constants of this program and its libraries. The next use of a page maps it again, from the page
 /// cache or the file. Only memory that was mapped read-only is affected, so nothing that the program has written is lost.
@@ -52,6 +52,12 @@ unsafe extern "C" fn unmap_object(object: *mut libc::dl_phdr_info, _: usize, _: 
         let _ = unsafe { libc::madvise((start - before) as *mut _, bytes + before, libc::MADV_DONTNEED) };
     }
     0
+}
+
+/// The size of a page of memory.
+#[must_use]
+pub fn page_bytes() -> usize {
+    sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(4096)
 }
 
 fn is_traced() -> bool {

@@ -34,14 +34,14 @@ pub use caller_end::CallerEnd;
 pub use client::{Guardian, Lost};
 pub use detach::{BorrowedStreams, CallerLink, Detached, END_OF_NEWS, StartNews, WaitingCaller, detach};
 pub use limits::Limits;
-pub use mapped_code::{keep_free_memory, unmap_free_memory, unmap_unchanged_pages};
+pub use mapped_code::{keep_free_memory, page_bytes, unmap_free_memory, unmap_unchanged_pages};
 pub use proc_mount::{NoProcessTable, check_process_table};
 pub use proc_table::{family_of, parent_of};
 pub use protocol::Message;
 pub use spawn_failure::fork_failure;
 pub use sweep::Survivor;
 pub use sys::{
-    is_ignored, page_bytes, receive_header, reset_signal, send_with_fd, set_terminal_size, terminal_device,
-    terminal_size, unread_in_pipe, unsent,
+    is_ignored, receive_header, reset_signal, send_with_fd, set_terminal_size, terminal_device, terminal_size,
+    unread_in_pipe, unsent,
 };
 pub use terminal_modes::{TerminalModes, drop_unread_keys, press_signal_key};

@@ -62,6 +62,11 @@ impl Spared {
         Self { older, session }
     }
 
+    /// This process was reaped: from now on its pid can belong to a process of a dyno.
+    pub(super) fn forget(&mut self, reaped: Pid) {
+        self.older.retain(|(pid, _)| *pid != reaped);
+    }
+
     fn contains(&self, pid: Pid) -> bool {
         let is_in_our_session = || self.session.is_some() && getsid(Some(pid)).ok() == self.session;
         let is_older = || {
@@ -142,5 +147,22 @@ pub(super) fn describe(pid: Pid) -> String {
         (Some(command), Some(place)) => format!("{pid} ({command}, in {place})"),
         (Some(command), None) => format!("{pid} ({command})"),
         (None, _) => format!("{pid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::unistd::getpid;
+
+    use super::*;
+
+    #[test]
+    fn s6_10_the_pid_of_a_reaped_process_is_not_spared_any_more() {
+        let mut spared = Spared { older: vec![(getpid(), 0)], session: None };
+        assert!(spared.contains(getpid()));
+
+        spared.forget(getpid());
+
+        assert!(!spared.contains(getpid()));
     }
 }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use nix::unistd::{ForkResult, Pid, SysconfVar, fork, sysconf};
+use nix::unistd::{ForkResult, Pid, fork};
 
 use super::protocol::{HEADER_BYTES, MAX_FDS};
 use crate::model::{ExitStatus, PtySize};
@@ -202,11 +202,21 @@ pub(super) fn has_child(which: Child) -> bool {
         Child::WithPid(pid) => (libc::P_PID, pid),
         Child::InGroup(group) => (libc::P_PGID, group),
     };
-    let Ok(id) = libc::id_t::try_from(id.as_raw()) else { return false };
-    // SAFETY: zeroed bytes are a valid value, and the call writes at most one.
+    libc::id_t::try_from(id.as_raw()).is_ok_and(|id| ended_child(kind, id).is_ok())
+}
+
+/// A child that has ended, which is not reaped yet. None: no child has ended.
+pub(super) fn any_ended_child() -> Option<Pid> {
+    ended_child(libc::P_ALL, 0).ok().filter(|pid| *pid > 0).map(Pid::from_raw)
+}
+
+/// One of these children that has ended, and is not reaped. 0: none has ended. ECHILD: there are none.
+fn ended_child(kind: libc::idtype_t, id: libc::id_t) -> Result<libc::pid_t, Errno> {
+    // SAFETY: zeroed bytes are a valid value, with the pid 0, and the call writes at most one.
     unsafe {
         let mut information: libc::siginfo_t = std::mem::zeroed();
-        libc::waitid(kind, id, &raw mut information, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) == 0
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        Errno::result(libc::waitid(kind, id, &raw mut information, flags)).map(|_| information.si_pid())
     }
 }
 
@@ -382,10 +392,4 @@ pub fn is_ignored(signal: i32) -> bool {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
             && action.assume_init().sa_sigaction == libc::SIG_IGN
     }
-}
-
-/// The size of a page of memory.
-#[must_use]
-pub fn page_bytes() -> usize {
-    sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(4096)
 }

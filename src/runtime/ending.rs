@@ -205,7 +205,12 @@ impl Runtime {
                         false
                     }
                 },
-                arrived = self.signals.next() => gives_up(arrived, began.elapsed()),
+                arrived = self.signals.next() => {
+                    if arrived == Arrived::ChildEnded {
+                        self.link.guardian.reap_adopted();
+                    }
+                    gives_up(arrived, began.elapsed())
+                },
                 () = sleep(CHECK_INTERVAL) => patience.has_run_out(self.hub.progress(), Instant::now().into_std()),
             };
             if must_give_up && given_up {
@@ -230,7 +235,8 @@ fn gives_up(arrived: Arrived, after: Duration) -> bool {
         Arrived::User(UserSignal::Int | UserSignal::Term | UserSignal::Hup) => after >= SAME_KEYPRESS,
         Arrived::User(UserSignal::Tstp | UserSignal::Usr1 | UserSignal::Usr2)
         | Arrived::Resized
-        | Arrived::Continued => false,
+        | Arrived::Continued
+        | Arrived::ChildEnded => false,
     }
 }
 

@@ -205,6 +205,7 @@ impl Runtime {
                     }
                     Arrived::Resized => self.resize(),
                     Arrived::Continued => self.keyboard_in_use(true),
+                    Arrived::ChildEnded => self.link.guardian.reap_adopted(),
                 },
                 pressed = pressed(self.keyboard.as_mut()) => match pressed {
                     Pressed::Keys(keys) => {

@@ -7,7 +7,9 @@ use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ};
+use signal_hook::consts::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ,
+};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use tokio::io::Interest;
@@ -25,6 +27,8 @@ pub(super) enum Arrived {
     Resized,
     /// We were continued after a stop.
     Continued,
+    /// A child of ours has ended: one that we have adopted, or the guardian.
+    ChildEnded,
 }
 
 /// Blocks every signal for this process. Call it first, so that no signal arrives between two steps of the start.
@@ -61,12 +65,13 @@ impl Signals {
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;
         // SIGXFSZ: one that is pending must not end us when it is unblocked (`unblock_for_start`).
-        let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ];
+        let mut wanted = vec![SIGINT, SIGTERM, SIGQUIT, SIGTSTP, SIGCONT, SIGUSR1, SIGUSR2, SIGWINCH, SIGXFSZ, SIGCHLD];
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
         let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, write, SignalOnly, &wanted)?;
-        Ok(Self { delivery, arrived: VecDeque::new() })
+        // For the children that have ended before.
+        Ok(Self { delivery, arrived: VecDeque::from([SIGCHLD]) })
     }
 
     /// The next signal. Cancel safe.
@@ -103,6 +108,7 @@ fn meaning(signal: i32) -> Option<Arrived> {
         SIGUSR2 => Arrived::User(UserSignal::Usr2),
         SIGWINCH => Arrived::Resized,
         SIGCONT => Arrived::Continued,
+        SIGCHLD => Arrived::ChildEnded,
         // SIGXFSZ: the write reports the error. No other signal has a handler.
         _ => return None,
     })

@@ -13,6 +13,7 @@
 )]
 
 mod addresses;
+mod adopted;
 mod api_faults;
 mod api_replay;
 mod api_schema;
