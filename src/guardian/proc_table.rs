@@ -91,12 +91,7 @@ pub(super) fn for_each_own_child_in_parts(mut f: impl FnMut(Pid), mut pause: imp
     if check_process_table().is_err() {
         for_each_own_child_by_asking(f);
     } else if !for_each_listed("/proc/thread-self/children", &mut f, &mut pause) {
-        let own = getpid();
-        for pid in all_processes() {
-            if read_process(pid).is_some_and(|process| process.parent == own) {
-                f(pid);
-            }
-        }
+        processes_with_parent(getpid()).for_each(f);
     }
 }
 
@@ -121,8 +116,12 @@ fn for_each_own_child_by_asking(mut f: impl FnMut(Pid)) {
 /// The children of a process, whichever of its threads forked them, and whether these are all of them. A thread that
 /// ends during the search leaves its children to a thread that may have been searched already.
 fn children_of(pid: Pid) -> (Vec<Pid>, bool) {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        // `hidepid` hides a process of another user, but not what its children say of it. Some of these may be hidden.
+        let is_hidden = kill(pid, None) != Err(Errno::ESRCH);
+        return (if is_hidden { processes_with_parent(pid).collect() } else { Vec::new() }, false);
+    };
     let mut children = Vec::new();
-    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return (children, false) };
     let (mut has_lists, mut missed_one) = (false, false);
     for thread in threads.flatten() {
         let path = thread.path().join("children");
@@ -132,9 +131,23 @@ fn children_of(pid: Pid) -> (Vec<Pid>, bool) {
         missed_one |= !is_listed;
     }
     if !has_lists {
-        children.extend(all_processes().filter(|child| read_process(*child).is_some_and(|it| it.parent == pid)));
+        children.extend(processes_with_parent(pid));
     }
     (children, !(has_lists && missed_one))
+}
+
+/// The children of a process that are still its children after all of them were read: if the process has ended meanwhile,
+/// its pid and what is below it may belong to strangers. `start`: that of the process. 0: it cannot end, because it is a
+/// child of ours.
+pub(super) fn read_children((pid, start): Identity) -> Vec<Process> {
+    let (children, _) = children_of(pid);
+    let children = children.into_iter().filter_map(read_process).filter(|child| child.parent == pid).collect();
+    let is_same = start == 0 || read_process(pid).is_some_and(|process| process.start == start);
+    if is_same { children } else { Vec::new() }
+}
+
+fn processes_with_parent(parent: Pid) -> impl Iterator<Item = Pid> {
+    all_processes().filter(move |pid| read_process(*pid).is_some_and(|process| process.parent == parent))
 }
 
 /// Calls `f` for each pid in the list. False: the kernel has no such list.

@@ -22,7 +22,9 @@ pub(super) fn signal_process(process: &Process, signal: i32) {
         Ok(descriptor) if is_same() => sys::send_by_descriptor(descriptor.as_fd(), signal),
         Ok(_) | Err(Errno::ESRCH) => {}
         // The kernel or the sandbox does not support pidfds.
-        Err(_) if is_same() => sys::send(process.pid, signal),
+        Err(_) if is_same() => {
+            sys::send(process.pid, signal);
+        }
         Err(_) => {}
     }
 }

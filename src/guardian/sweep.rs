@@ -2,7 +2,7 @@
 //!
 //! The guardian does this at the end of a run and when `dyno` is gone; `dyno` does it when the guardian is gone. It
 //! works for any process tree because both are subreapers: a process that loses its parent becomes our child, and we
-//! kill our children until there are none.
+//! kill our children until there are none. Only below a child that we may not kill do we have to search.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,6 +13,7 @@ use nix::unistd::{Pid, getsid};
 
 use super::proc_mount::check_process_table;
 use super::proc_table;
+use super::signal::signal_process;
 use super::sys::{self, Child};
 use super::table::{Identity, Process};
 
@@ -93,7 +94,9 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
             if !spared.contains(child) {
                 killed = true;
                 // The pid cannot be reused: it is our own child, which is not reaped yet.
-                sys::send(child, libc::SIGKILL);
+                if !sys::send(child, libc::SIGKILL) {
+                    kill_below(child);
+                }
             }
         };
         // While processes fork very fast, most of the listed children are zombies. Unless they are reaped between the
@@ -117,6 +120,21 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
             let _ = nix::poll::poll(&mut [], 1_u8);
         } else {
             let _ = nix::sched::sched_yield();
+        }
+    }
+}
+
+/// Kills what we may kill below a child of ours that we may not: it runs as another user (`sudo`), but not all of them do.
+fn kill_below(child: Pid) {
+    if check_process_table().is_err() {
+        return;
+    }
+    let mut parents = vec![(child, 0)];
+    while let Some(parent) = parents.pop() {
+        for process in proc_table::read_children(parent) {
+            // If it ends, we adopt its children.
+            signal_process(&process, libc::SIGKILL);
+            parents.push(process.identity());
         }
     }
 }

@@ -228,13 +228,12 @@ pub(super) enum Child {
     InGroup(Pid),
 }
 
-/// Sends any signal, real-time ones included.
+/// Sends any signal, real-time ones included. Returns whether we may: a process may have changed its user.
 ///
 /// The caller must make sure that the pid still belongs to the intended process.
-pub(super) fn send(pid: Pid, signal: i32) {
-    // Errors are ignored. ESRCH: it has ended. EPERM: it changed its user, and is reported as unkillable if it stays.
+pub(super) fn send(pid: Pid, signal: i32) -> bool {
     // SAFETY: no memory is involved.
-    unsafe { libc::kill(pid.as_raw(), signal) };
+    unsafe { libc::kill(pid.as_raw(), signal) == 0 || Errno::last() != Errno::EPERM }
 }
 
 /// Sends any signal to a process group. Returns whether the group has a member that we may signal. The caller must make
