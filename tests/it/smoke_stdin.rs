@@ -74,6 +74,19 @@ fn s19_3_a_closed_stdin_is_empty() {
 }
 
 #[test]
+fn s19_3_a_device_or_a_directory_is_not_given_to_the_command() {
+    let app = web();
+
+    for path in ["/dev/zero", "/"] {
+        let call = smoke(&app, &["--settle", "0", "--", "head -c 4 | wc -c"]);
+        let finished = call.stdin_from(File::open(path).unwrap()).run();
+
+        assert_passed(&finished, "0\n");
+        assert!(!finished.stderr().contains("head:"), "{path}: {}", finished.stderr());
+    }
+}
+
+#[test]
 fn s19_3_a_terminal_is_not_given_to_the_command() {
     let app = web();
     // One line: between two lines a notice could be shown.

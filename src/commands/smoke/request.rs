@@ -1,10 +1,12 @@
 //! The options of a smoke test beyond those of a start: what to probe, and the command with its environment.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::app::{PortVariable, nearest, shown_words};
 use crate::cli::{ProjectArgs, SmokeArgs};
@@ -110,9 +112,7 @@ impl<'a> SmokeRequest<'a> {
             // The real address is known only when it is up: `Smoke` sets this again.
             variables.set("BASE_URL", http_url(Ipv4Addr::LOCALHOST.into(), port));
         }
-        // A pipe, a socket or a file is meant for the command (S19.3). A terminal is not: Ctrl-C is ours, and no user
-        // answers questions in the middle of a smoke test.
-        let reads_stdin = !std::io::stdin().is_terminal();
+        let reads_stdin = is_meant_for_the_command(std::io::stdin());
         let focus = if reads_stdin { Focus::Stdin } else { Focus::Elsewhere };
         let streams = Some(DynoStreams { io: Io::Inherit, focus, stdin_is_empty: !reads_stdin });
         let port = port.map_or(PortVariable::Kept, PortVariable::Assigned);
@@ -120,6 +120,14 @@ impl<'a> SmokeRequest<'a> {
         size::check(&spec.environment)?;
         Ok(Some(Arc::new(spec)))
     }
+}
+
+/// Whether the command reads our stdin (S19.3): a pipe, a socket or a file is meant for it. A terminal is not: Ctrl-C is
+/// ours, and no user answers questions in the middle of a smoke test. Nor is another device, such as `/dev/zero`, or a
+/// directory.
+fn is_meant_for_the_command(stdin: impl AsFd) -> bool {
+    let kind = fstat(stdin).map(|found| SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT);
+    kind.is_ok_and(|kind| [SFlag::S_IFIFO, SFlag::S_IFSOCK, SFlag::S_IFREG].contains(&kind))
 }
 
 /// The words of `dyno smoke` for those of start-server-and-test: `[start] URL [test]`, where `start` and `test` are scripts of
