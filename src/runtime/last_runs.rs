@@ -1,10 +1,11 @@
 //! The summaries that starts leave in the runtime directory when they end, for `dyno why`. One file for each app and set of
 //! process types; the oldest ones are removed.
 
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::SystemTime;
+
+use nix::fcntl::OFlag;
 
 use super::RuntimeDirectory;
 use crate::api::{LastRun, StartDescription, stable_id};
@@ -28,8 +29,9 @@ impl RuntimeDirectory {
         let texts: Vec<&str> = [root, procfile].into_iter().chain(types).map(String::as_str).collect();
         let name = stable_id(&texts);
         // The process id keeps apart two starts that end at the same time.
-        let unfinished = self.1.join(format!("{name}-{}{UNFINISHED}", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        let unfinished = format!("{name}-{}{UNFINISHED}", std::process::id());
+        let mut file = self.file_to_write(&unfinished, OFlag::O_TRUNC)?;
+        let unfinished = self.1.join(unfinished);
         let written = file.write_all(&serde_json::to_vec(run)?);
         let left = written.and_then(|()| fs::rename(&unfinished, self.1.join(format!("{name}{SUMMARY}"))));
         if left.is_err() {

@@ -5,14 +5,15 @@
 //! again.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::poll::poll;
 
+use super::own_files;
 use crate::logs::{Formatter, LogBlock, Source};
 use crate::model::DynoName;
 
@@ -128,8 +129,8 @@ impl LogFiles {
 }
 
 fn make(directory: &Path) -> Result<(), LogFileError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| LogFileError::Directory { path: directory.to_owned(), why: reason(&error) })
+    own_files::create_directories(directory)
+        .map_err(|error| LogFileError::Directory { path: directory.to_owned(), why: reason(&error) })
 }
 
 /// An open file, with the numbers that tell whether its path still leads to it.
@@ -146,7 +147,7 @@ impl LogFile {
     fn open(path: PathBuf) -> Result<Self, LogFileError> {
         const NOT_A_FILE: &str = "it is not a regular file";
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        let opened = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path);
+        let opened = own_files::open(&path, OpenOptions::new().append(true).create(true).custom_flags(flags));
         let result = opened.and_then(|file| Ok((file.metadata()?, file))).map_err(|error| match error.raw_os_error() {
             Some(libc::ELOOP) => "it is a symbolic link",
             Some(libc::ENXIO) => NOT_A_FILE,

@@ -48,6 +48,7 @@ mod outlet;
 mod output;
 mod output_orders;
 mod outputs;
+mod own_files;
 mod patience;
 mod port_reserver;
 mod ports;

@@ -12,9 +12,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
-use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
 use super::RuntimeDirectory;
@@ -157,9 +156,7 @@ impl ClaimFile {
         let directory = directory.try_clone()?;
         let name = format!("{FILE}of-{}", std::process::id());
         directory.unlink(&name);
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(directory.descriptor(), name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        let file = lock(File::from(file), FlockArg::LockExclusiveNonblock)?;
+        let file = lock(directory.file_to_write(&name, OFlag::O_EXCL)?, FlockArg::LockExclusiveNonblock)?;
         let mut claimed = Self { directory, file, unfinished: Some(name), units: Vec::new() };
         claimed.file.write_all(&serde_json::to_vec(claim)?)?;
         Ok(claimed)

@@ -6,19 +6,19 @@
 //! create it inside a directory of another user, who could then not use it: `sudo` may keep the `XDG_RUNTIME_DIR` of
 //! the user.
 
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
+use super::own_files;
 use super::unused_directory::{UnusedDirectory, named};
 
-/// The permissions of the directory: access for its owner only.
-const DIRECTORY_MODE: u32 = 0o700;
 /// The permission bits of all other users.
 const OTHERS: u32 = 0o077;
 
@@ -86,16 +86,15 @@ impl RuntimeDirectory {
     }
 
     pub(super) fn open_at(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
-        match DirBuilder::new().mode(DIRECTORY_MODE).create(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(RuntimeDirectoryError::Unusable { path, error }),
+        match own_files::create_directory(&path) {
+            Ok(()) => Self::check(path),
+            Err(error) => Err(RuntimeDirectoryError::Unusable { path, error }),
         }
-        Self::check(path)
     }
 
     /// Opens a directory that exists, if only this user can enter it.
     fn check(path: PathBuf) -> Result<Self, RuntimeDirectoryError> {
+        own_files::open_up_directory(&path);
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let opened = File::options().read(true).custom_flags(flags.bits()).open(&path);
         let checked = opened.and_then(|file| Ok((file.metadata()?, file)));
@@ -110,6 +109,14 @@ impl RuntimeDirectory {
             }
             Err(error) => Err(RuntimeDirectoryError::Unusable { path, error }),
         }
+    }
+
+    /// Opens a file in it to write it, and creates it if it is missing. `how`: further flags.
+    pub(super) fn file_to_write(&self, name: &str, how: OFlag) -> io::Result<File> {
+        let flags = how | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = File::from(openat(self.descriptor(), name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        own_files::open_up(&file);
+        Ok(file)
     }
 }
 
@@ -150,6 +157,20 @@ mod tests {
             let refused = RuntimeDirectory::open_at(path.clone());
             assert!(matches!(refused, Err(RuntimeDirectoryError::Foreign { .. })), "{refused:?}");
             let _ = fs::remove_dir(&path).or_else(|_| fs::remove_file(&path));
+        }
+    }
+
+    #[test]
+    fn s10_3_a_directory_that_a_umask_has_closed_is_opened_up() {
+        for mode in [0o000, 0o500] {
+            let path = scratch("closed");
+            fs::create_dir(&path).expect("made");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+
+            let opened = RuntimeDirectory::open_at(path.clone()).expect("opened");
+
+            assert_eq!(opened.0.metadata().expect("there").mode() & 0o777, 0o700);
+            fs::remove_dir(&path).expect("removed");
         }
     }
 }

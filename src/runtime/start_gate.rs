@@ -7,8 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, openat};
-use nix::sys::stat::Mode;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use tokio::time::{Instant, sleep};
 
 use super::RuntimeDirectory;
@@ -64,7 +63,6 @@ impl RuntimeDirectory {
     }
 
     fn gate_file(&self) -> io::Result<File> {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(self.descriptor(), GATE, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+        self.file_to_write(GATE, OFlag::empty())
     }
 }

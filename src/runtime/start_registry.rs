@@ -197,9 +197,8 @@ impl RuntimeDirectory {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the names of its process types are too long"));
         }
         let unfinished = name(&start.session, UNFINISHED);
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(self.descriptor(), unfinished.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        let mut description = lock(File::from(file), FlockArg::LockExclusiveNonblock)?;
+        let file = self.file_to_write(&unfinished, OFlag::O_EXCL)?;
+        let mut description = lock(file, FlockArg::LockExclusiveNonblock)?;
         description.write_all(&text)?;
         let described = name(&start.session, DESCRIPTION);
         renameat(self.descriptor(), unfinished.as_str(), self.descriptor(), described.as_str())?;

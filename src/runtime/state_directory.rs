@@ -1,9 +1,9 @@
 //! The files that outlive every start: `$XDG_STATE_HOME/dyno`, else `~/.local/state/dyno`.
 
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, OFlag};
 use nix::unistd::geteuid;
 
+use super::own_files;
 use super::unused_directory::{UnusedDirectory, named};
 use crate::project::file_lock::lock_within;
 
@@ -54,6 +55,7 @@ impl StateDirectory {
     #[must_use]
     pub fn checkouts(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
+        own_files::open_up_directory(&self.0);
         if let Ok(file) = open(&self.0.join(CHECKOUTS), OpenOptions::new().read(true))
             && file.metadata().is_ok_and(|metadata| metadata.is_file())
         {
@@ -79,7 +81,8 @@ impl StateDirectory {
         if existing.is_some_and(|existing| geteuid().is_root() && existing.uid() != 0) {
             return Err(Errno::EACCES.into());
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
+        own_files::create_directories(&self.0)?;
+        own_files::open_up_directory(&self.0);
         if self.0.metadata()?.uid() != geteuid().as_raw() {
             return Err(Errno::EACCES.into());
         }
@@ -112,11 +115,15 @@ impl LockedState {
 /// Opens a file for this user alone; never a symbolic link, and without waiting for the other end of a pipe.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    options.mode(0o600).custom_flags(flags.bits()).open(path)
+    own_files::open_up_file(path);
+    own_files::open(path, options.custom_flags(flags.bits()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn scratch(name: &str) -> StateDirectory {
@@ -146,6 +153,24 @@ mod tests {
         let mode = |name: &str| fs::metadata(state.0.join(name)).expect("there").mode() & 0o777;
         assert_eq!((mode(CHECKOUTS), mode(LOCK), mode(".")), (0o600, 0o600, 0o700));
         assert!(!state.0.join(UNFINISHED).exists());
+        remove(&state);
+    }
+
+    #[test]
+    fn s10_3_what_a_umask_has_closed_is_opened_up() {
+        let state = scratch("closed");
+        append(&state, b"1\n");
+        let set = |name: &str, mode| fs::set_permissions(state.0.join(name), Permissions::from_mode(mode));
+        for name in [CHECKOUTS, LOCK, "."] {
+            set(name, 0).expect("set");
+        }
+
+        assert_eq!(state.checkouts(), b"1\n");
+        append(&state, b"2\n");
+
+        assert_eq!(state.checkouts(), b"1\n2\n");
+        let mode = |name: &str| fs::metadata(state.0.join(name)).expect("there").mode() & 0o777;
+        assert_eq!((mode(CHECKOUTS), mode(LOCK), mode(".")), (0o600, 0o600, 0o700));
         remove(&state);
     }
 

@@ -193,6 +193,7 @@ mod system_messages;
 mod tcp_client;
 mod terminal;
 mod texts;
+mod umask;
 mod usage;
 mod version;
 mod wait;
