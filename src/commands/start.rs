@@ -138,6 +138,9 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
     check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
+    if let Some(errno) = finder.refused() {
+        return Err(refused("cannot reserve the ports", errno.desc()));
+    }
     let dynos: Vec<DynoName> = ports.iter().map(|(dyno, _)| dyno.clone()).collect();
     let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
     let mut plan = specified(planned.blueprint, release.as_ref(), &dynos)?;
@@ -199,7 +202,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
         launch: launch.map(|request| request.launch(api.as_ref())).transpose()?,
         api,
     };
-    runtime::run(start, guardian).map_err(|error| refused("cannot start", reason(&error)))
+    runtime::run(start, guardian).map_err(|error| refused("cannot start", why_not_run(&error)))
 }
 
 /// Keeps the ports of the router and of the dynos that are expected to listen reserved. Also returns the line about all ports.
@@ -268,6 +271,12 @@ fn no_helper(errno: Errno) -> Error {
 fn refused(what: &str, why: &str) -> Error {
     let hint = "a limit of the system or of your user may have been reached; see `ulimit -a`";
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
+}
+
+/// Why [`runtime::run`] failed. The limit of processes holds for the thread that it begins, too.
+fn why_not_run(error: &std::io::Error) -> &'static str {
+    let at_limit = error.raw_os_error() == Some(Errno::EAGAIN as i32);
+    if at_limit { fork_failure(Errno::EAGAIN) } else { reason(error) }
 }
 
 /// The plan, with the specification of each dyno to start.

@@ -36,13 +36,21 @@ const FILE: &str = "ports-";
 pub struct PortLocks {
     claim: Option<ClaimFile>,
     names: Vec<OwnedFd>,
+    /// Why the names that the system did not give us are missing. That they are taken is not a reason.
+    refused: Vec<Errno>,
 }
 
 impl PortLocks {
-    /// How many files stay open to keep the units reserved.
+    /// How many files stay open to keep the units reserved, with those that could not be opened.
     #[must_use]
     pub fn open_files(&self) -> usize {
-        self.names.len() + usize::from(self.claim.is_some())
+        self.names.len() + self.refused.len() + usize::from(self.claim.is_some())
+    }
+
+    /// Why not all units are reserved, although no other run has them: too many files are open, for example.
+    #[must_use]
+    pub fn refused(&self) -> Option<Errno> {
+        self.refused.first().copied()
     }
 }
 
@@ -115,26 +123,32 @@ impl PortReserver {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Reserves one unit. False: another run has it.
+    /// Reserves one unit, unless the system refuses. False: another run has it.
     fn take(&self, unit: u16, locks: &mut PortLocks) -> bool {
         if let Some(reserved) = &self.only_looks {
             return !reserved.contains(&unit);
         }
-        let Some(name) = take_name(&format!("{SOCKET}{unit}")) else { return false };
+        let name = take_name(&format!("{SOCKET}{unit}"));
+        if name.as_ref().is_err_and(|errno| *errno == Errno::EADDRINUSE) {
+            return false;
+        }
         if locks.claim.as_mut().is_some_and(|claim| !claim.link(unit)) {
             return false;
         }
-        locks.names.push(name);
+        match name {
+            Ok(name) => locks.names.push(name),
+            Err(errno) => locks.refused.push(errno),
+        }
         true
     }
 }
 
 /// Takes an abstract socket name. Like a port, only one process of a network namespace can have it, and it is free
 /// again when that process ends.
-fn take_name(name: &str) -> Option<OwnedFd> {
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
-    bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes()).ok()?).ok()?;
-    Some(socket)
+fn take_name(name: &str) -> Result<OwnedFd, Errno> {
+    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(socket.as_raw_fd(), &UnixAddr::new_abstract(name.as_bytes())?)?;
+    Ok(socket)
 }
 
 fn file_name(unit: u16) -> String {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{App, Call, Ended, Running};
+use crate::harness::{App, Call, Ended, RARE_PORT, Running, error};
 use crate::process_table::Held;
 
 #[test]
@@ -138,18 +138,18 @@ fn at_the_process_limit_the_reason_is_shown_and_no_process_is_left() {
 }
 
 #[test]
-fn a_guardian_that_cannot_be_started_causes_a_single_error_message() {
+fn a_guardian_or_thread_that_cannot_be_started_is_one_error() {
     let app = App::new("web: touch started; sleep 1000\n");
-    let call = with_few_processes(app.dyno(["start"]), 1);
 
-    let finished = call.run();
+    // With two, there is the guardian, but no thread.
+    for (limit, what) in [(1, "cannot start `dyno`'s helper process (the guardian)"), (2, "cannot start")] {
+        let finished = with_few_processes(app.dyno(["start", "-p", RARE_PORT]), limit).run();
 
-    assert!(matches!(finished.ended, Ended::Code(code) if code != 0), "{:?}", finished.ended);
-    assert_eq!(finished.stdout(), "");
-    let fact = "error: cannot start `dyno`'s helper process (the guardian): the process limit of this user or system is reached\n";
-    let hint = "hint: a limit of the system or of your user may have been reached; see `ulimit -a`\n";
-    assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
-    assert!(!app.has("started"));
+        let fact = format!("{what}: the process limit of this user or system is reached");
+        let hint = "a limit of the system or of your user may have been reached; see `ulimit -a`";
+        finished.expect(Ended::Code(70), "", &error(&fact, hint));
+        assert!(!app.has("started"));
+    }
 }
 
 #[test]

@@ -167,6 +167,22 @@ fn a_low_open_files_limit_is_reported_with_the_number_needed() {
 }
 
 #[test]
+fn s5_4_at_the_limit_of_open_files_ports_do_not_look_taken() {
+    let app = App::new("web: touch started\n");
+
+    // How many files are open when the ports are looked for depends on the machine.
+    for limit in 4..=12 {
+        for args in [&[][..], &["-p", "auto"]] {
+            let finished = app.dyno(["start"]).args(args).after(&format!("ulimit -n {limit}")).run();
+
+            assert_eq!(finished.ended, Ended::Code(70), "{limit} {args:?}: {}", finished.stderr());
+            assert!(finished.stderr().contains("open files"), "{limit} {args:?}: {}", finished.stderr());
+        }
+    }
+    assert!(!app.has("started"));
+}
+
+#[test]
 fn s3_2_variables_that_no_file_sets_are_explained_too() {
     let app = App::new("web: true\n");
 

@@ -3,6 +3,8 @@
 //! Decides what happens if a port is taken. Not here: whether a port is taken and by whom (`runtime`), and which block
 //! a checkout gets (`api::Checkouts`).
 
+use nix::errno::Errno;
+
 use super::checkout::Checkout;
 use super::port_line::{OwnPorts, PortUse, Reason};
 use crate::api::{BlockOrigin, GivenBlock, PortClaim, StartDescription};
@@ -88,6 +90,11 @@ impl<'a> PortFinder<'a> {
     /// How many files stay open to reserve the ports.
     pub(super) fn open_files(&self) -> usize {
         self.locks.open_files()
+    }
+
+    /// Why the ports that were found are not all reserved. None: they are, or another run has them.
+    pub(super) fn refused(&self) -> Option<Errno> {
+        self.locks.refused()
     }
 
     /// The line that says which ports were chosen. None: they were not searched.
