@@ -137,10 +137,7 @@ pub(super) fn carry_out(scope: Scope<'_>, launch: Option<LaunchRequest>, cli: &C
     let PlannedDynos { release, ports, ready, formation: _ } = settled(planned.dynos, &planned.findings)?;
     let in_use = finder.probe(&ports)?;
     bash::check_shell(settings.shell == Shell::Bash)?;
-    check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), finder.open_files())?;
-    if let Some(errno) = finder.refused() {
-        return Err(refused("cannot reserve the ports", errno.desc()));
-    }
+    check_open_files(limits, ports.len(), open_files_of_a_dyno(&settings), &finder)?;
     let dynos: Vec<DynoName> = ports.iter().map(|(dyno, _)| dyno.clone()).collect();
     let nothing_listens = scope.check_ready(&settings, &ready, &dynos)?;
     let mut plan = specified(planned.blueprint, release.as_ref(), &dynos)?;
@@ -313,12 +310,13 @@ fn open_files_of_a_dyno(settings: &Settings) -> u64 {
     of_stream + u64::from(settings.look.log_dir.is_some())
 }
 
-/// `each`: open files that one dyno needs. `of_ports`: those that reserve ports.
-fn check_open_files(limits: Limits, dynos: usize, each: u64, of_ports: usize) -> Result<(), Error> {
-    let needed = OWN_DESCRIPTORS + each * dynos as u64 + of_ports as u64;
+/// `each`: open files that one dyno needs. `finder`: keeps open those that reserve ports.
+fn check_open_files(limits: Limits, dynos: usize, each: u64, finder: &PortFinder<'_>) -> Result<(), Error> {
+    let needed = OWN_DESCRIPTORS + each * dynos as u64 + finder.open_files() as u64;
     if limits.open_files() >= needed {
         limits.make_room(needed);
-        return Ok(());
+        let failed = finder.refused().map(|errno| refused("cannot reserve the ports", errno.desc()));
+        return failed.map_or(Ok(()), Err);
     }
     let dynos = if dynos == 1 { "1 dyno needs".to_owned() } else { format!("{dynos} dynos need") };
     let fact = format!("{dynos} {needed} open files, and the limit is {}", limits.open_files());
