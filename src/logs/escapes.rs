@@ -8,7 +8,7 @@
 
 use std::mem;
 
-use super::incomplete::unfinished_bytes;
+use super::incomplete::is_unfinished;
 use super::style::{RESET, Style};
 
 const ESC: u8 = 0x1b;
@@ -115,7 +115,7 @@ pub(super) fn copy_with_colors(line: &[u8], style: &mut Style, out: &mut Vec<u8>
     out.extend_from_slice(line);
     style.apply_all(line);
     // A sequence that the line end has cut would continue in the next line. The escape character of the reset ends it.
-    if !style.is_plain() || unfinished_bytes(line) > 0 {
+    if !style.is_plain() || is_unfinished(line) {
         out.extend_from_slice(RESET);
     }
 }
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn s7_2_a_long_title_without_an_end_does_not_reach_the_next_line() {
         let mut out = Vec::new();
-        copy_with_colors(format!("a\x1b]0;{:0300}", 7).as_bytes(), &mut Style::default(), &mut out);
+        copy_with_colors(format!("a\x1b]0;{:09000}", 7).as_bytes(), &mut Style::default(), &mut out);
         assert!(out.ends_with(RESET));
     }
 

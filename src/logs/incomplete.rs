@@ -45,6 +45,11 @@ pub(super) fn kept_from(text: &[u8], at: usize) -> usize {
     lost.len() - unfinished_within(lost, SHORT_SEQUENCE_BYTES)
 }
 
+/// Whether a character or an escape sequence, however long, has begun and is not complete.
+pub(super) fn is_unfinished(text: &[u8]) -> bool {
+    unfinished_within(text, text.len()) > 0
+}
+
 /// The same as [`unfinished_bytes`] for sequences of fewer than `most` bytes.
 fn unfinished_within(text: &[u8], most: usize) -> usize {
     let tail = text.get(text.len().saturating_sub(most)..).unwrap_or_default();

@@ -45,8 +45,6 @@ pub enum LineMode {
     },
     /// A pipe whose lines are shown on our terminal: a bare `\r` returns to the start of the line.
     PipeOnTerminal {
-        /// Width at which lines with a bare `\r` wrap.
-        columns: u16,
         /// Whether log files need all bytes as well.
         keeps_all_bytes: bool,
     },
@@ -95,8 +93,8 @@ impl Lines {
             LineMode::Terminal { size, keeps_all_bytes } => {
                 (Some(Terminal::new(Screen::new(size), false)), keeps_all_bytes)
             }
-            LineMode::PipeOnTerminal { columns, keeps_all_bytes } => {
-                (Some(Terminal::new(Screen::of_pipe(columns), true)), keeps_all_bytes)
+            LineMode::PipeOnTerminal { keeps_all_bytes } => {
+                (Some(Terminal::new(Screen::of_pipe(), true)), keeps_all_bytes)
             }
         };
         let audience = if keeps_all_bytes { Audience::Screens } else { Audience::All };

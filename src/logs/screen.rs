@@ -52,7 +52,7 @@ pub(super) struct Screen {
     /// At least 1.
     height: usize,
     width: usize,
-    /// The program writes to a pipe, so only what it does within a line counts: it has no screen to clear.
+    /// The program writes to a pipe. It has no screen to clear, so only sequences that act within a line are used.
     is_pipe: bool,
     parser: Parser,
     /// The rows from the first one that was not plain text; all rows once the cursor has moved above it. Never empty.
@@ -112,9 +112,9 @@ impl Screen {
         screen
     }
 
-    /// The current line of a pipe whose output is shown on a terminal of this width.
-    pub(super) fn of_pipe(columns: u16) -> Self {
-        Self { is_pipe: true, ..Self::new(ScreenSize { rows: 1, columns }) }
+    /// The current line of a pipe, which is as wide as possible: a pipe has no edge at which a line wraps.
+    pub(super) fn of_pipe() -> Self {
+        Self { is_pipe: true, width: MAX_COLUMNS, ..Self::new(ScreenSize { rows: 1, columns: 1 }) }
     }
 
     /// Adapts to a change of the terminal's size. Rows that the program can no longer reach are shown.
@@ -351,8 +351,11 @@ impl Screen {
         self.above.clear();
         // If there is only one row, it has just become full, and the line goes on in an empty one.
         let continues = |row: &ScreenRow| row.continues_in(self.rows.get(1)) || (row.wraps && self.height == 1);
-        let continues = self.rows.front().is_some_and(continues);
+        let continues = self.rows.front().is_some_and(|row| continues(row) && !row.has_overwritten_end());
         if !continues {
+            if let Some(first) = self.rows.front_mut() {
+                first.wraps = false;
+            }
             self.show_rows(0, Show::All);
         }
         let Some(first) = self.rows.pop_front() else { return };

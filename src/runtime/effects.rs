@@ -195,10 +195,7 @@ impl Runtime {
                 let size = screen_size(self.terminal_size(&live.spec.spec).unwrap_or(size));
                 LineMode::Terminal { size, keeps_all_bytes }
             }
-            Io::Pipe if self.lines_go_to_terminal => {
-                let columns = terminal_sizes::dyno_size(self.prefix_columns).map_or(u16::MAX, |size| size.cols);
-                LineMode::PipeOnTerminal { columns, keeps_all_bytes }
-            }
+            Io::Pipe if self.lines_go_to_terminal => LineMode::PipeOnTerminal { keeps_all_bytes },
             Io::Pipe | Io::Inherit => LineMode::AllBytes,
         };
         let advice = self.supervisor.keyboard_advice(live.spec.spec.io);

@@ -81,6 +81,31 @@ fn s7_6_a_long_line_from_a_pipe_stays_one_line_after_a_carriage_return() {
 }
 
 #[test]
+fn s7_6_a_status_line_that_is_wider_than_the_screen_does_not_grow() {
+    for columns in [40, 100, 3_000] {
+        for mut run in [Run::on_pipe(), Run::on_terminal(1, 63), Run::on_terminal(5, 63)] {
+            for frame in 0..1_000 {
+                run.write(&format!("frame={frame:0columns$}\r"));
+                run.pause();
+            }
+            let pieces = run.end();
+
+            let bytes: usize = pieces.iter().map(String::len).sum();
+            assert!(bytes < 1_000 * 2 * (columns + 80), "{columns} {bytes} {:?}", pieces.last());
+            assert!(pieces.iter().any(|piece| piece.ends_with("999")), "{columns}");
+        }
+    }
+}
+
+#[test]
+fn s7_6_on_a_pipe_a_carriage_return_leads_to_the_start_of_a_long_line() {
+    let mut run = Run::on_pipe();
+    run.write(&format!("{}\r{}\n", "a".repeat(200), "b".repeat(200)));
+
+    assert_eq!(run.end(), ["b".repeat(200)]);
+}
+
+#[test]
 fn s7_6_a_pipe_has_no_screen_that_a_program_could_clear_or_leave() {
     for sequence in ["\x1b[?1049h", "\x1b[?1049l", "\x1b[2J", "\x1b[H\x1b[J", "\x1bc", "\x1b[?7l", "\x1b[2A", "\x1b[3S"]
     {
@@ -143,6 +168,38 @@ fn s7_6_a_wrapped_line_goes_on_when_the_terminal_becomes_narrower() {
     run.write(&numbers(20));
 
     assert_eq!(joined(&run.end()), numbers(40) + &numbers(20));
+}
+
+#[test]
+fn s7_6_an_accent_that_comes_after_a_pause_is_shown() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("\re");
+    run.pause();
+    run.write("\u{301}t\u{e9}\n");
+
+    assert_eq!(joined(&run.end()), "e\u{301}t\u{e9}");
+}
+
+#[test]
+fn s7_6_a_coloured_line_of_one_row_goes_on_when_that_becomes_narrower() {
+    let mut run = Run::on_terminal(1, 10);
+    run.write(&format!("\r\x1b[31m{}", numbers(12)));
+    run.resize(ScreenSize { rows: 1, columns: 8 });
+    run.write(&numbers(3));
+
+    assert_eq!(joined(&run.end()).replace("\x1b[31m", ""), numbers(12) + &numbers(3));
+}
+
+#[test]
+fn s7_5_an_empty_full_screen_does_not_end_the_line_below_it() {
+    let mut run = Run::on_terminal(24, 80);
+    run.write("\rLoading");
+    run.pause();
+    run.write("\x1b[?1049h");
+    run.flush_all();
+    run.write("\x1b[?1049l done\n");
+
+    assert_eq!(joined(&run.end()), "Loading done");
 }
 
 /// Text that begins with something for which the screen is needed, in parts with or without a pause after them.

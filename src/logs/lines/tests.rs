@@ -19,7 +19,7 @@ impl Run {
     }
 
     pub(super) fn on_pipe() -> Self {
-        Self::new(LineMode::PipeOnTerminal { columns: 80, keeps_all_bytes: true })
+        Self::new(LineMode::PipeOnTerminal { keeps_all_bytes: true })
     }
 
     /// The program writes `text`.

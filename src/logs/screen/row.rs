@@ -69,10 +69,6 @@ pub(super) fn columns_of(character: char) -> usize {
 pub(super) struct Shown {
     /// Its text as [`write_cells`] wrote it.
     pub(super) text: Vec<u8>,
-    /// How many bytes of [`ScreenRow::before`] are in it: all of them if it has cells.
-    pub(super) before: usize,
-    /// Its width in cells, without those that are in `before`.
-    pub(super) cells: usize,
     /// The style at its end.
     pub(super) style: Style,
     /// More of the line was shown before this text.
@@ -85,6 +81,18 @@ impl Shown {
     /// Whether a part of the line was shown, so that the rest has to be marked.
     pub(super) fn is_part(&self) -> bool {
         self.continued || !self.text.is_empty()
+    }
+
+    /// Writes what comes after it in `text`, which begins with it. `style`: the style before.
+    pub(super) fn write_rest(&self, text: &[u8], style: Style, out: &mut Vec<u8>) {
+        let Some(rest) = text.strip_prefix(self.text.as_slice()).filter(|rest| !rest.is_empty()) else { return };
+        let mut change = Vec::new();
+        self.style.write_change(style, &mut change);
+        if let Some(same_style) = rest.strip_prefix(change.as_slice()) {
+            return out.extend_from_slice(same_style);
+        }
+        style.write_change(self.style, out);
+        out.extend_from_slice(rest);
     }
 }
 
@@ -106,6 +114,8 @@ pub(super) struct ScreenRow {
     pub(super) is_complete: bool,
     /// Cells have been overwritten or erased since the row was shown.
     pub(super) is_edited: bool,
+    /// Cells of this row itself have ever been overwritten or erased.
+    pub(super) is_overwritten: bool,
     /// The row may differ from what was shown.
     pub(super) is_changed: bool,
     pub(super) shown: Option<Shown>,
@@ -181,35 +191,19 @@ impl ScreenRow {
         self.wraps && next.is_some_and(|next| !next.cells.is_empty())
     }
 
+    /// Whether the line went back to its last row and overwrote that, after its beginning had scrolled out of reach. If
+    /// it then grows again, as a status line does that is wider than the screen, that is a new line.
+    pub(super) fn has_overwritten_end(&self) -> bool {
+        self.is_overwritten && !self.before.is_empty()
+    }
+
     /// Takes over the beginning of the line from the row above, which is out of reach now.
     pub(super) fn take_beginning(&mut self, above: Self) {
-        let whole = above.before.len();
         (self.before, self.shown) = (above.before, above.shown);
-        // Cells that were shown in part are cut there.
-        let cells = self.shown.as_ref().map_or(0, |shown| shown.cells.min(above.cells.len()));
-        let style = write_cells(above.cells.iter().take(cells), above.style_before, &mut self.before);
-        if let Some(shown) = self.shown.as_mut().filter(|shown| shown.before == whole) {
-            shown.before = self.before.len();
-            shown.cells -= cells;
-        }
-        self.style_before = write_cells(above.cells.iter().skip(cells), style, &mut self.before);
+        self.style_before = write_cells(above.cells.iter(), above.style_before, &mut self.before);
         self.was_written |= above.was_written;
         self.is_edited |= above.is_edited;
         self.is_changed |= above.is_changed;
-    }
-
-    /// Writes what was not shown of the beginning that is out of reach. `style`: the one before it. Returns the style at
-    /// its end.
-    pub(super) fn write_rest_of_before(&self, shown: Option<&Shown>, style: Style, out: &mut Vec<u8>) -> Style {
-        let from = shown.map_or(0, |shown| shown.before);
-        let rest = self.before.get(from..).unwrap_or_default();
-        if rest.is_empty() {
-            return style;
-        }
-        // The rest begins with the style at the end of what was shown.
-        style.write_change(shown.map_or(Style::PLAIN, |shown| shown.style), out);
-        out.extend_from_slice(rest);
-        self.style_before
     }
 
     /// Writes the cells as text. A row that continues in the next one is padded to the width of the screen; any other
@@ -227,7 +221,7 @@ impl ScreenRow {
     /// Blanks the other half of each wide character that these columns cut, and marks the row as edited.
     fn clear_halves(&mut self, column: usize, columns: usize) {
         if column < self.cells.len() {
-            self.is_edited = true;
+            (self.is_edited, self.is_overwritten) = (true, true);
         }
         if self.cells.get(column).is_some_and(|cell| cell.is_right_half)
             && let Some(left) = column.checked_sub(1).and_then(|at| self.cells.get_mut(at))

@@ -31,7 +31,6 @@ struct ChangedLine {
     first: usize,
     last: usize,
     text: Vec<u8>,
-    cells: usize,
     /// The style at the end of the text.
     style: Style,
 }
@@ -63,10 +62,12 @@ impl Screen {
         if let Some(alternate) = &mut self.alternate {
             alternate.shown_style = self.shown_style;
             alternate.show(Show::All);
-            self.shown.append(&mut alternate.shown);
-            // Whatever comes next continues none of these lines.
-            (self.shown_style, alternate.shown_lines) = (alternate.shown_style, alternate.shown_lines + 1);
-            self.shown_lines += 1;
+            if !alternate.shown.is_empty() {
+                self.shown.append(&mut alternate.shown);
+                // Whatever comes next continues none of these lines.
+                (self.shown_style, alternate.shown_lines) = (alternate.shown_style, alternate.shown_lines + 1);
+                self.shown_lines += 1;
+            }
         }
     }
 
@@ -117,8 +118,8 @@ impl Screen {
                 let cells = visible_cells([&*row].into_iter());
                 let mut text = Vec::new();
                 let style = write_cells(row.cells.iter().take(cells), Style::PLAIN, &mut text);
-                row.before.clear();
-                row.shown = Some(Shown { text, before: 0, cells, style, continued: true, number });
+                (row.before, row.style_before) = (Vec::new(), Style::PLAIN);
+                row.shown = Some(Shown { text, style, continued: true, number });
                 row.is_edited = false;
             }
             goes_on = mem::take(&mut row.wraps);
@@ -178,35 +179,32 @@ impl Screen {
         let is_last = |shown: &&Shown| shown.number == self.shown_lines;
         let is_longer = |shown: &&Shown| !is_edited && line.text.starts_with(&shown.text);
         let shown = head.shown.as_ref().filter(is_last).filter(is_longer);
-        let continued = shown.is_some_and(Shown::is_part);
-        let cells_shown = shown.map_or(0, |shown| shown.cells);
+        let shown = shown.cloned().unwrap_or_default();
         let mut text = Vec::new();
-        let mut style = head.write_rest_of_before(shown, self.shown_style, &mut text);
-        let cells = rows().flat_map(|row| &row.cells).take(line.cells).skip(cells_shown);
-        style = write_cells(cells, style, &mut text);
-        style.write_change(self.pen, &mut text);
+        shown.write_rest(&line.text, self.shown_style, &mut text);
+        line.style.write_change(self.pen, &mut text);
         self.shown_style = self.pen;
-        self.push_line(&text, continued);
+        self.push_line(&text, shown.is_part());
     }
 
     /// Shows the part of the first line that is out of reach, because it has become too long to keep.
     pub(super) fn show_beginning(&mut self) {
         let shown_lines = self.shown_lines;
         let Some(row) = self.rows.front_mut() else { return };
-        let is_edited = row.is_edited;
-        let shown = row.shown.take().filter(|shown| shown.number == shown_lines && !is_edited);
+        let is_edited = mem::take(&mut row.is_edited);
+        let shown = row.shown.take().filter(|shown| shown.number == shown_lines && !is_edited).unwrap_or_default();
+        let before = mem::take(&mut row.before);
+        let (is_all_shown, continued) = (shown.text.starts_with(&before), shown.is_part());
         let mut text = Vec::new();
-        let style = row.write_rest_of_before(shown.as_ref(), self.shown_style, &mut text);
-        let before = mem::take(&mut row.before).len();
-        let continued = shown.as_ref().is_some_and(Shown::is_part);
-        let left = shown.unwrap_or_default();
-        let text_left = left.text.get(before..).unwrap_or_default().to_vec();
-        let style_left = if text_left.is_empty() { row.style_before } else { left.style };
-        let number = shown_lines + u64::from(!text.is_empty());
-        row.shown = Some(Shown { text: text_left, before: 0, style: style_left, continued: true, number, ..left });
-        row.is_edited = false;
-        if !text.is_empty() {
-            self.shown_style = style;
+        shown.write_rest(&before, self.shown_style, &mut text);
+        row.shown = Some(if is_all_shown {
+            let text = shown.text.get(before.len()..).unwrap_or_default().to_vec();
+            Shown { text, continued: true, ..shown }
+        } else {
+            Shown { style: row.style_before, continued: true, number: shown_lines + 1, ..Shown::default() }
+        });
+        if !is_all_shown {
+            self.shown_style = row.style_before;
             self.push_line(&text, continued);
         }
     }
@@ -215,9 +213,8 @@ impl Screen {
         mark_unchanged(self.rows.range_mut(line.first..=line.last));
         if let Some(row) = self.rows.get_mut(line.first) {
             let is_nothing = line.text.is_empty() && !row.is_complete && !continued;
-            let ChangedLine { text, cells, style, .. } = line;
-            let (before, number) = (row.before.len(), self.shown_lines);
-            row.shown = (!is_nothing).then_some(Shown { text, before, cells, style, continued, number });
+            let (text, style, number) = (line.text, line.style, self.shown_lines);
+            row.shown = (!is_nothing).then_some(Shown { text, style, continued, number });
         }
     }
 
@@ -236,7 +233,7 @@ impl Screen {
                 let before = rows().next().map(|row| (row.before.clone(), row.style_before));
                 let (mut text, style) = before.unwrap_or_default();
                 let style = write_cells(rows().flat_map(|row| &row.cells).take(cells), style, &mut text);
-                lines.push(ChangedLine { first, last: end, text, cells, style });
+                lines.push(ChangedLine { first, last: end, text, style });
             }
             first = end + 1;
         }
