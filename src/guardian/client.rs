@@ -196,8 +196,8 @@ impl Guardian {
     /// Reaps the children that have ended, except the guardian: processes that `dyno` has adopted as a subreaper or as the
     /// first process of a container, and those that it had before it became `dyno`.
     pub fn reap_adopted(&mut self) {
-        // The guardian is signalled by its pid, which must not be reused before. Once it has ended, everything is about to
-        // end, and the sweep reaps what is behind it.
+        // The guardian is signalled by its pid, so it is reaped elsewhere. Once it has ended, `waitid` always returns it
+        // first. Then everything is about to end, and the sweep reaps the others.
         while let Some(ended) = sys::any_ended_child().filter(|ended| *ended != self.pid) {
             sys::reap_when_ended(ended);
             self.spared.forget(ended);

@@ -2,7 +2,7 @@
 //!
 //! Pure. A filter such as `tee` ends by itself at end of file, and carries the last words of the program before it. A
 //! server that only has its stdin kept open, as in `tail -f /dev/null | server`, looks the same. It is recognised because
-//! it goes on when no process can write to it any more.
+//! it stays, without doing anything, when no process can write to it any more.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,75 +12,120 @@ use nix::unistd::Pid;
 use super::stop_order::Programs;
 use super::table::{Identity, Process, Table};
 
-/// How long a filter may go on after end of file: it may still have to write what it has sorted or compressed.
-const GOES_ON_FOR: Duration = Duration::from_secs(1);
+/// A filter that has done nothing for this long has finished its work, such as sorting, compressing or sending, and should
+/// have ended.
+const IDLE_FOR: Duration = Duration::from_secs(2);
 
-/// The filters that have not got the stop signal.
+/// How often the filters are looked at: that takes a while if there are many processes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The filters of a run, until they have ended. What they run is theirs to stop.
 #[derive(Debug, Default)]
-pub(super) struct Filters(Vec<Filter>);
+pub(super) struct Filters {
+    all: Vec<Filter>,
+    looked_at: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Filter {
     process: Identity,
-    /// Since when no other process can write to it.
-    alone_since: Option<Instant>,
+    /// It turned out not to be a filter, and has got the signal.
+    is_released: bool,
+    /// Since when no other process can write to it, and it does nothing.
+    idle: Option<Idle>,
 }
 
-/// What has become of the filters.
+#[derive(Debug)]
+struct Idle {
+    since: Instant,
+    activity: Activity,
+}
+
+/// Grows while a filter and its descendants work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Activity {
+    /// CPU time in ticks, with that of children that have ended.
+    pub(super) ticks: u64,
+    /// Bytes that were read and written.
+    pub(super) bytes: u64,
+    /// Bytes in the pipe that were not read.
+    pub(super) unread: usize,
+}
+
+/// What has become of the filters since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FilterChange {
+    /// These get the signal now: they are not filters.
+    pub(super) released: Vec<Process>,
     /// Some have ended.
     pub(super) has_ended: bool,
-    /// These are not filters after all: they get the signal now.
-    pub(super) released: Vec<Process>,
 }
 
 impl Filters {
     pub(super) fn of(processes: &[Process]) -> Self {
-        Self(processes.iter().map(|process| Filter { process: process.identity(), alone_since: None }).collect())
+        let filter = |process: &Process| Filter { process: process.identity(), is_released: false, idle: None };
+        Self { all: processes.iter().map(filter).collect(), looked_at: None }
     }
 
     /// From now on none is spared.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.all.clear();
     }
 
-    /// The filters and everything below them, which is theirs to stop.
+    /// The filters and everything below them.
     pub(super) fn family(&self, table: &Table) -> BTreeSet<Pid> {
-        let filters = self.0.iter().map(|filter| filter.process.0).collect();
+        let filters = self.all.iter().map(|filter| filter.process.0).collect();
         &table.descendants(&filters) | &filters
     }
 
-    /// Looks at the live processes of the run.
-    pub(super) fn look(&mut self, processes: &[Process], programs: &mut dyn Programs, now: Instant) -> FilterChange {
-        let before = self.0.len();
-        self.0.retain(|filter| programs.is_running(filter.process));
-        let has_ended = self.0.len() < before;
-        let mut released = Vec::new();
-        self.0.retain_mut(|filter| {
-            let Some(process) = processes.iter().find(|process| process.identity() == filter.process) else {
-                return true;
-            };
-            if can_anyone_write_to(process.pid, processes, programs) {
-                filter.alone_since = None;
-                return true;
+    /// Looks at the live processes of the run, unless it has just done so.
+    pub(super) fn look(
+        &mut self,
+        table: &Table,
+        processes: &[Process],
+        programs: &mut dyn Programs,
+        now: Instant,
+    ) -> FilterChange {
+        let mut change = FilterChange::default();
+        if self.all.is_empty() || self.looked_at.is_some_and(|at| now.duration_since(at) < LOOK_INTERVAL) {
+            return change;
+        }
+        self.looked_at = Some(now);
+        let before = self.all.len();
+        self.all.retain(|filter| programs.is_running(filter.process));
+        change.has_ended = self.all.len() < before;
+        for filter in self.all.iter_mut().filter(|filter| !filter.is_released) {
+            let Some(process) = processes.iter().find(|process| process.identity() == filter.process) else { continue };
+            filter.idle = idle_activity(process.pid, table, processes, programs).map(|activity| {
+                let same = filter.idle.take().filter(|idle| idle.activity == activity);
+                same.unwrap_or(Idle { since: now, activity })
+            });
+            if filter.idle.as_ref().is_some_and(|idle| now.duration_since(idle.since) >= IDLE_FOR) {
+                filter.is_released = true;
+                change.released.push(*process);
             }
-            let is_over = now.duration_since(*filter.alone_since.get_or_insert(now)) >= GOES_ON_FOR;
-            if is_over {
-                released.push(*process);
-            }
-            !is_over
-        });
-        FilterChange { has_ended, released }
+        }
+        change
     }
 }
 
-/// Whether another process has the pipe open from which this one reads. Those that read from it themselves do not count:
-/// they are parts of the same filter.
-fn can_anyone_write_to(filter: Pid, processes: &[Process], programs: &mut dyn Programs) -> bool {
-    let Some(pipe) = programs.reads_from(filter) else { return false };
-    let mut is_writer = |pid: Pid| programs.reads_from(pid).as_ref() != Some(&pipe) && programs.has_open(pid, &pipe);
-    processes.iter().any(|process| process.pid != filter && is_writer(process.pid))
+/// None: another process can write to the filter, or that is unknown.
+fn idle_activity(filter: Pid, table: &Table, processes: &[Process], programs: &mut dyn Programs) -> Option<Activity> {
+    let pipe = programs.reads_from(filter)?;
+    // Those that read from the pipe themselves are parts of the same filter.
+    let mut is_writer =
+        |pid: Pid| programs.reads_from(pid).as_ref() != Some(&pipe) && programs.may_have_open(pid, &pipe);
+    if processes.iter().any(|process| process.pid != filter && is_writer(process.pid)) {
+        return None;
+    }
+    let filter = BTreeSet::from([filter]);
+    let family = &table.descendants(&filter) | &filter;
+    let mut sum = Activity::default();
+    for process in table.processes.iter().filter(|process| family.contains(&process.pid) && !process.zombie) {
+        let Activity { ticks, bytes, unread } = programs.activity(process.pid)?;
+        sum = Activity { ticks: sum.ticks + ticks, bytes: sum.bytes + bytes, unread: sum.unread + unread };
+    }
+    Some(sum)
 }
 
 /// The processes among these that read what another one of them writes. The leader does not count.
@@ -110,59 +155,97 @@ mod tests {
         Process { pid, start: 1, parent, group: parent, session: parent, zombie: false }
     }
 
-    /// All processes have the pipe open. The filters read from it.
-    struct OnePipe<'a> {
-        filters: &'a [i32],
+    /// The filter is process 11. Processes 12 and 13 may be part of it or write to it.
+    #[derive(Default)]
+    struct Pipeline {
+        readers: Vec<i32>,
+        writers: Vec<i32>,
+        work: u64,
     }
 
-    impl Programs for OnePipe<'_> {
+    impl Programs for Pipeline {
         fn is_shell(&mut self, _: Pid) -> bool {
             false
         }
 
         fn is_running(&mut self, (pid, _): Identity) -> bool {
-            self.filters.contains(&pid.as_raw())
+            self.readers.contains(&pid.as_raw())
         }
 
         fn reads_from(&mut self, pid: Pid) -> Option<String> {
-            self.filters.contains(&pid.as_raw()).then(|| "pipe:[1]".to_owned())
+            self.readers.contains(&pid.as_raw()).then(|| "pipe:[1]".to_owned())
         }
 
         fn writes_to(&mut self, _: Pid) -> Vec<String> {
             Vec::new()
         }
 
-        fn has_open(&mut self, _: Pid, _: &str) -> bool {
-            true
+        fn may_have_open(&mut self, pid: Pid, _: &str) -> bool {
+            self.readers.contains(&pid.as_raw()) || self.writers.contains(&pid.as_raw())
         }
+
+        fn activity(&mut self, _: Pid) -> Option<Activity> {
+            Some(Activity { bytes: self.work, ..Activity::default() })
+        }
+    }
+
+    /// What a look finds every two seconds.
+    struct Looks {
+        filters: Filters,
+        pipeline: Pipeline,
+        now: Instant,
+    }
+
+    impl Looks {
+        fn next(&mut self) -> FilterChange {
+            self.now += IDLE_FOR;
+            let processes = [process(11), process(12), process(13)];
+            let table = Table { processes: processes.to_vec(), is_complete: true };
+            self.filters.look(&table, &processes, &mut self.pipeline, self.now)
+        }
+    }
+
+    fn looks() -> Looks {
+        let pipeline = Pipeline { readers: vec![11, 12], writers: vec![13], work: 0 };
+        Looks { filters: Filters::of(&[process(11)]), pipeline, now: Instant::now() }
     }
 
     #[test]
     fn s6_6_a_filter_is_spared_while_a_process_can_write_to_it() {
-        let [filter, part_of_it, writer] = [process(11), process(12), process(13)];
-        let (mut filters, mut programs) = (Filters::of(&[filter]), OnePipe { filters: &[11, 12] });
-        let begin = Instant::now();
-        let nothing = FilterChange::default();
-        let late = begin + 10 * GOES_ON_FOR;
+        let mut looks = looks();
+        assert_eq!(
+            [looks.next(), looks.next(), looks.next()],
+            [const { FilterChange { released: Vec::new(), has_ended: false } }; 3]
+        );
 
-        assert_eq!(filters.look(&[filter, part_of_it, writer], &mut programs, begin), nothing);
-        assert_eq!(filters.look(&[filter, part_of_it, writer], &mut programs, late), nothing);
-        assert_eq!(filters.look(&[filter, part_of_it], &mut programs, late), nothing);
-        assert_eq!(filters.look(&[filter, writer], &mut programs, late + GOES_ON_FOR), nothing);
-        assert_eq!(filters.look(&[filter], &mut programs, late + 2 * GOES_ON_FOR), nothing);
-        let released = FilterChange { has_ended: false, released: vec![filter] };
-        assert_eq!(filters.look(&[filter], &mut programs, late + 3 * GOES_ON_FOR), released);
-        assert_eq!(filters.look(&[filter], &mut programs, late + 4 * GOES_ON_FOR), nothing);
+        looks.pipeline.writers.clear();
+
+        assert_eq!(looks.next(), FilterChange::default());
+        assert_eq!(looks.next(), FilterChange { released: vec![process(11)], has_ended: false });
+        // It gets the signal once, and what it runs stays its own until it has ended.
+        assert_eq!(looks.next(), FilterChange::default());
+        assert!(looks.filters.family(&Table::default()).contains(&Pid::from_raw(11)));
     }
 
     #[test]
-    fn s6_6_a_filter_that_has_ended_is_none_any_more() {
-        let filter = process(11);
-        let mut filters = Filters::of(&[filter]);
+    fn s6_6_a_filter_is_spared_while_it_works() {
+        let mut looks = looks();
+        looks.pipeline.writers.clear();
 
-        let ended = filters.look(&[], &mut OnePipe { filters: &[] }, Instant::now());
+        for work in 0..5 {
+            looks.pipeline.work = work;
+            assert_eq!(looks.next(), FilterChange::default());
+        }
 
-        assert_eq!(ended, FilterChange { has_ended: true, released: Vec::new() });
-        assert!(filters.family(&Table::default()).is_empty());
+        assert_eq!(looks.next().released, [process(11)]);
+    }
+
+    #[test]
+    fn s6_6_a_filter_that_has_ended_is_forgotten() {
+        let mut looks = looks();
+        looks.pipeline.readers.clear();
+
+        assert_eq!(looks.next(), FilterChange { released: Vec::new(), has_ended: true });
+        assert!(looks.filters.family(&Table::default()).is_empty());
     }
 }

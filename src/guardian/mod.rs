@@ -14,6 +14,7 @@ mod finder;
 mod limits;
 mod mapped_code;
 mod proc_mount;
+mod proc_programs;
 mod proc_table;
 mod process;
 mod protocol;

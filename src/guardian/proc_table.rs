@@ -12,7 +12,6 @@ use nix::unistd::{Pid, getpgid, getpid, getsid};
 
 use super::finder::{Evidence, Marks};
 use super::proc_mount::check_process_table;
-use super::stop_order::Programs;
 use super::sys::{self, Child};
 use super::table::{Identity, Process, Table};
 
@@ -21,9 +20,6 @@ const LIST_BYTES: usize = 4096;
 
 /// Upper limit of pids on Linux: `PID_MAX_LIMIT`.
 const HIGHEST_PID: i32 = 1 << 22;
-
-/// Programs that do not pass signals on to the programs they run (S6.6).
-const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
 
 /// All processes below this one.
 ///
@@ -136,9 +132,8 @@ fn children_of(pid: Pid) -> (Vec<Pid>, bool) {
     (children, !(has_lists && missed_one))
 }
 
-/// The children of a process that are still its children after all of them were read: if the process has ended meanwhile,
-/// its pid and what is below it may belong to strangers. `start`: that of the process. 0: it cannot end, because it is a
-/// child of ours.
+/// The children of a process. None if the process has ended meanwhile: its pid, and what is below it, may belong to
+/// strangers. `start`: that of the process. 0: it is a child of ours, so its pid cannot be reused.
 pub(super) fn read_children((pid, start): Identity) -> Vec<Process> {
     let (children, _) = children_of(pid);
     let children = children.into_iter().filter_map(read_process).filter(|child| child.parent == pid).collect();
@@ -225,15 +220,6 @@ pub(super) fn words_of(pid: Pid) -> Option<Vec<u8>> {
     fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
-/// Whether a process is a shell (S6.6). `busybox` is one if it was started under the name of a shell.
-fn is_shell(pid: Pid) -> bool {
-    let Ok(executable) = fs::read_link(format!("/proc/{pid}/exe")) else { return false };
-    let name = executable.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let name = name.strip_suffix(" (deleted)").unwrap_or(name);
-    let is_shell = |name: &str| SHELLS.contains(&name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
-    is_shell(name) && (name != "busybox" || name_of(pid).is_some_and(|name| is_shell(&name)))
-}
-
 /// The name of a pipe, socket or terminal in `/proc/PID/fd`, the same in every process that has it open. None: another
 /// kind of file, which unrelated programs may have open as well, such as `/dev/null`.
 pub(super) fn stream_name(stream: BorrowedFd<'_>) -> Option<String> {
@@ -242,7 +228,7 @@ pub(super) fn stream_name(stream: BorrowedFd<'_>) -> Option<String> {
 }
 
 /// `pipe:[71]`, `/dev/pts/3`, `socket:[72]`. The link is only read: following it could hang on a dead file system.
-fn name_of_open_file(path: &str) -> Option<String> {
+pub(super) fn name_of_open_file(path: &str) -> Option<String> {
     fs::read_link(path).ok()?.into_os_string().into_string().ok()
 }
 
@@ -283,7 +269,7 @@ pub(super) fn marks_of(pid: Pid, session: &[u8]) -> Marks {
     }
 }
 
-fn open_files(pid: Pid) -> Vec<String> {
+pub(super) fn open_files(pid: Pid) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     entries.filter_map(|entry| name_of_open_file(entry.path().to_str()?)).collect()
 }
@@ -304,33 +290,6 @@ fn parse_listener(line: &str) -> Option<(String, u16)> {
     let inode = fields.nth(5)?;
     is_listening.then_some(())?;
     Some((format!("socket:[{inode}]"), u16::from_str_radix(port, 16).ok()?))
-}
-
-/// Reads the facts for the stop order from `/proc`.
-pub(super) struct ProcPrograms;
-
-impl Programs for ProcPrograms {
-    fn is_shell(&mut self, pid: Pid) -> bool {
-        is_shell(pid)
-    }
-
-    fn is_running(&mut self, (pid, start): Identity) -> bool {
-        // The start of a process whose entry in `/proc` cannot be read is 0.
-        let is_same = |process: &Process| process.start == start || process.start == 0 || start == 0;
-        read_process(pid).is_some_and(|process| is_same(&process) && !process.zombie)
-    }
-
-    fn reads_from(&mut self, pid: Pid) -> Option<String> {
-        name_of_open_file(&format!("/proc/{pid}/fd/0")).filter(|name| name.starts_with("pipe:["))
-    }
-
-    fn writes_to(&mut self, pid: Pid) -> Vec<String> {
-        [1, 2].iter().filter_map(|fd| name_of_open_file(&format!("/proc/{pid}/fd/{fd}"))).collect()
-    }
-
-    fn has_open(&mut self, pid: Pid, pipe: &str) -> bool {
-        open_files(pid).iter().any(|name| name == pipe)
-    }
 }
 
 /// The TCP ports that a process listens on.

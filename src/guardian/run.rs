@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::unistd::Pid;
 
 use super::finder::{Finder, RunFacts};
-use super::proc_table::{self, ProcPrograms};
+use super::proc_programs::ProcPrograms;
+use super::proc_table;
 use super::signal::signal_process;
 use super::spawn::{ExecProgress, Execution};
 use super::stop_order::Stop;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nix::unistd::Pid;
 
-use super::filters::{self, FilterChange, Filters};
+use super::filters::{self, Activity, FilterChange, Filters};
 use super::table::{Identity, Process, ScanResult, Table};
 
 /// Maximum number of scans for each stage of a stop. Another one follows only if the last may have missed processes.
@@ -27,8 +27,10 @@ pub(super) trait Programs {
     fn reads_from(&mut self, pid: Pid) -> Option<String>;
     /// The names of the pipes that are its stdout and stderr.
     fn writes_to(&mut self, pid: Pid) -> Vec<String>;
-    /// Whether it has a pipe open.
-    fn has_open(&mut self, pid: Pid, pipe: &str) -> bool;
+    /// Whether it has a pipe open, or that cannot be known.
+    fn may_have_open(&mut self, pid: Pid, pipe: &str) -> bool;
+    /// How much it has done so far. None: unknown.
+    fn activity(&mut self, pid: Pid) -> Option<Activity>;
 }
 
 /// A stop in progress.
@@ -39,8 +41,10 @@ pub(super) struct Stop {
     /// Each process gets the signal once. True: it was a shell then. If it has become a program since, it may have lost the
     /// signal, and gets it again.
     signalled: BTreeMap<Identity, bool>,
-    /// Filters that get no signal until the grace period is nearly over, unless they turn out to be none.
+    /// Filters that get no signal until the grace period is nearly over, unless they turn out not to be filters.
     filters: Filters,
+    /// The filters and what they run, as the last scan found them.
+    spared: BTreeSet<Identity>,
 }
 
 /// How far a stop has got.
@@ -61,7 +65,7 @@ impl Stop {
     /// `everything`: all processes of the run get the signal at once.
     pub(super) fn new(signal: i32, everything: bool) -> Self {
         let stage = if everything { StopStage::Rest } else { StopStage::Ordered(STOP_SCANS) };
-        Self { signal, stage, signalled: BTreeMap::new(), filters: Filters::default() }
+        Self { signal, stage, signalled: BTreeMap::new(), filters: Filters::default(), spared: BTreeSet::new() }
     }
 
     pub(super) fn signal(&self) -> i32 {
@@ -119,31 +123,23 @@ impl Stop {
             }
         };
         self.stage = stage;
+        let FilterChange { released, has_ended } = self.filters.look(scan.table, processes, programs, now);
         let spared = self.filters.family(scan.table);
-        let FilterChange { has_ended, released } = self.filters.look(processes, programs, now);
         due.retain(|process| !spared.contains(&process.pid));
-        if !released.is_empty() {
-            // They stop their own workers, like other programs.
-            self.first_are(&released);
-            due.extend(released);
-        } else if has_ended && matches!(self.stage, StopStage::Missed(_)) {
-            self.stage = StopStage::Missed(STOP_SCANS);
+        let of_filter =
+            |process: &&Process| self.spared.contains(&process.identity()) && !spared.contains(&process.pid);
+        if has_ended {
+            // What it has left running.
+            due.extend(processes.iter().filter(of_filter));
         }
+        due.extend(released);
+        let family = processes.iter().filter(|process| spared.contains(&process.pid));
+        self.spared = family.map(Process::identity).collect();
         due.retain(|process| {
             let may_lose_it = process.pid != leader && programs.is_shell(process.pid);
             self.claim(process.identity(), may_lose_it)
         });
         due
-    }
-
-    /// The rest waits until these programs have ended, too.
-    fn first_are(&mut self, programs: &[Process]) {
-        let mut first = match std::mem::replace(&mut self.stage, StopStage::Rest) {
-            StopStage::First(first) => first,
-            StopStage::Ordered(_) | StopStage::Rest | StopStage::Missed(_) => Vec::new(),
-        };
-        first.extend(programs.iter().map(Process::identity));
-        self.stage = StopStage::First(first);
     }
 
     /// The processes that do not descend from a signalled process. A program that a signalled process starts usually
@@ -225,8 +221,12 @@ mod tests {
             own.map(|(writer, _)| format!("pipe:[{writer}]")).collect()
         }
 
-        fn has_open(&mut self, pid: Pid, pipe: &str) -> bool {
+        fn may_have_open(&mut self, pid: Pid, pipe: &str) -> bool {
             self.writes_to(pid).iter().any(|written| written == pipe)
+        }
+
+        fn activity(&mut self, _: Pid) -> Option<Activity> {
+            Some(Activity::default())
         }
     }
 

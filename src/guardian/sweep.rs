@@ -124,7 +124,8 @@ pub(super) fn sweep(spared: &Spared) -> Vec<Survivor> {
     }
 }
 
-/// Kills what we may kill below a child of ours that we may not: it runs as another user (`sudo`), but not all of them do.
+/// Kills what we may kill below a child of ours that we may not kill: it runs as another user (`sudo`), but what it runs may
+/// run as us.
 fn kill_below(child: Pid) {
     if check_process_table().is_err() {
         return;

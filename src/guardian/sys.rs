@@ -228,7 +228,7 @@ pub(super) enum Child {
     InGroup(Pid),
 }
 
-/// Sends any signal, real-time ones included. Returns whether we may: a process may have changed its user.
+/// Sends any signal, real-time ones included. Returns false if we lack the permission: the process has another user.
 ///
 /// The caller must make sure that the pid still belongs to the intended process.
 pub(super) fn send(pid: Pid, signal: i32) -> bool {
