@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::launch::{FailedLaunch, StoppedLaunch};
 use super::log_hub::HubEvent;
@@ -190,6 +190,7 @@ impl Runtime {
         let mut patience = Patience::new(self.hub.progress(), began.into_std());
         let mut given_up = false;
         let mut closing = false;
+        let mut check_at = Instant::now() + CHECK_INTERVAL;
         while !self.hub_events.are_over() {
             if self.outputs.are_closed() && !closing {
                 closing = true;
@@ -211,7 +212,10 @@ impl Runtime {
                     }
                     gives_up(arrived, began.elapsed())
                 },
-                () = sleep(CHECK_INTERVAL) => patience.has_run_out(self.hub.progress(), Instant::now().into_std()),
+                () = sleep_until(check_at) => {
+                    check_at = Instant::now() + CHECK_INTERVAL;
+                    patience.has_run_out(self.hub.progress(), Instant::now().into_std())
+                },
             };
             if must_give_up && given_up {
                 // The thread itself hangs: in a file system that does not answer, or in a blocking write.

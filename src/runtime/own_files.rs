@@ -51,7 +51,10 @@ pub(super) fn create_directories(path: &Path) -> io::Result<()> {
 /// Those of open(2).
 pub(super) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = options.mode(FILE_MODE).open(path)?;
-    open_up(&file);
+    // One with content is older: its permissions were chosen by its owner.
+    if file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+        open_up(&file);
+    }
     Ok(file)
 }
 

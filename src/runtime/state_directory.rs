@@ -55,7 +55,6 @@ impl StateDirectory {
     #[must_use]
     pub fn checkouts(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        own_files::open_up_directory(&self.0);
         if let Ok(file) = open(&self.0.join(CHECKOUTS), OpenOptions::new().read(true))
             && file.metadata().is_ok_and(|metadata| metadata.is_file())
         {

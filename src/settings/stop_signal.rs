@@ -29,7 +29,7 @@ const WITHOUT_AN_END: [Signal; 7] = [
 
 /// The error for a `--stop-signal` without `=`.
 pub(super) fn no_signal(item: &str, types: &[ProcessType]) -> Error {
-    if number_of(item).is_some()
+    if signal_number("", item).is_ok()
         && let Some(first) = types.first()
     {
         let fact = format!("`--stop-signal {item}` has no process type");
@@ -41,7 +41,7 @@ pub(super) fn no_signal(item: &str, types: &[ProcessType]) -> Error {
 /// The number of the signal with which dynos of a type are stopped. `name`: of the type.
 ///
 /// # Errors
-/// Status 2: there is no such signal, or no process ends because of it.
+/// Status 2: there is no such signal, or it does not end a process.
 pub(super) fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
     let Some(number) = number_of(text) else {
         let fact = format!("`--stop-signal {name}={text}`: there is no signal `{text}`");
@@ -51,7 +51,7 @@ pub(super) fn signal_number(name: &str, text: &str) -> Result<i32, Error> {
         return Err(Error::usage(fact, hint));
     };
     if WITHOUT_AN_END.iter().any(|signal| *signal as i32 == number) {
-        let fact = format!("`--stop-signal {name}={text}`: no process ends because of the signal `{text}`");
+        let fact = format!("`--stop-signal {name}={text}`: the signal `{text}` does not end a process");
         return Err(Error::usage(fact, INSTEAD));
     }
     Ok(number)

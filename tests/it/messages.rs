@@ -102,7 +102,7 @@ fn every_kind_of_unusable_option_value_is_reported() {
     app.refuses(&["start", "--stop-signal", "web=XYZZY"], 2, &error(fact, "write a name such as `INT` or `QUIT`"));
     let fact = "`--stop-signal web=SIGTRM`: there is no signal `SIGTRM`";
     app.refuses(&["start", "--stop-signal", "web=SIGTRM"], 2, &error(fact, "did you mean `TERM`?"));
-    let fact = "`--stop-signal web=STOP`: no process ends because of the signal `STOP`";
+    let fact = "`--stop-signal web=STOP`: the signal `STOP` does not end a process";
     let ends_none = error(fact, "write a name such as `INT` or `QUIT`");
     app.refuses(&["start", "--stop-signal", "web=STOP"], 2, &ends_none);
     let (seconds, some_time) = ("a number of seconds from 0 to 86400", "a number of seconds above 0, up to 86400");
