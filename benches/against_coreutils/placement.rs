@@ -1,4 +1,4 @@
-//! Places the threads that a line passes on two CPUs, in the same way for both sides of a comparison.
+//! Pins the threads that a line passes through to two CPUs, in the same way for both sides of a comparison.
 //!
 //! On two CPUs the kernel places them in one of two ways: either a writer and the one that reads from it share a CPU, or
 //! they fight for the same pipe from different CPUs. The second way is half as fast, lasts for up to a second, and may

@@ -270,7 +270,7 @@ fn refused(what: &str, why: &str) -> Error {
     Error::new(Status::Internal, format!("{what}: {why}"), hint)
 }
 
-/// Why [`runtime::run`] failed. The limit of processes holds for the thread that it begins, too.
+/// Why [`runtime::run`] failed. The limit of processes applies to the thread that it starts, too.
 fn why_not_run(error: &std::io::Error) -> &'static str {
     let at_limit = error.raw_os_error() == Some(Errno::EAGAIN as i32);
     if at_limit { fork_failure(Errno::EAGAIN) } else { reason(error) }
@@ -310,7 +310,8 @@ fn open_files_of_a_dyno(settings: &Settings) -> u64 {
     of_stream + u64::from(settings.look.log_dir.is_some())
 }
 
-/// `each`: open files that one dyno needs. `finder`: keeps open those that reserve ports.
+/// Whether the limits and the system allow the files that stay open. `each`: how many one dyno needs. `finder`: holds those
+/// that reserve ports.
 fn check_open_files(limits: Limits, dynos: usize, each: u64, finder: &PortFinder<'_>) -> Result<(), Error> {
     let needed = OWN_DESCRIPTORS + each * dynos as u64 + finder.open_files() as u64;
     if limits.open_files() >= needed {

@@ -36,7 +36,7 @@ const FILE: &str = "ports-";
 pub struct PortLocks {
     claim: Option<ClaimFile>,
     names: Vec<OwnedFd>,
-    /// Why the names that the system did not give us are missing. That they are taken is not a reason.
+    /// The errors for names that could not be taken, except for those in use.
     refused: Vec<Errno>,
 }
 

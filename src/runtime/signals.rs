@@ -70,7 +70,7 @@ impl Signals {
             wanted.push(SIGHUP);
         }
         let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, write, SignalOnly, &wanted)?;
-        // For the children that have ended before.
+        // Children may have ended before there was a handler.
         Ok(Self { delivery, arrived: VecDeque::from([SIGCHLD]) })
     }
 
