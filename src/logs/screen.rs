@@ -70,6 +70,8 @@ pub(super) struct Screen {
     wraps: bool,
     /// The cursor was moved to the first cell and nothing has been written since.
     is_home: bool,
+    /// The program has just returned to the start of a line on a pipe, which is out of reach.
+    has_returned: bool,
     /// What the program draws on its alternate screen. It is shown only if the program ends there: it may hold the
     /// error message of a program that crashed.
     alternate: Option<Box<Screen>>,
@@ -101,6 +103,7 @@ impl Screen {
             margins: (0, 0),
             wraps: true,
             is_home: false,
+            has_returned: false,
             alternate: None,
             entered_alternate: false,
             is_redrawing: false,
@@ -238,6 +241,9 @@ impl Screen {
     }
 
     fn obey(&mut self, token: &Token<'_>) {
+        if self.has_returned {
+            self.after_return(token);
+        }
         match *token {
             Token::Csi(_, last) if self.is_pipe && !acts_within_a_line(last) => {}
             Token::Escape(_) if self.is_pipe => {}
@@ -249,6 +255,16 @@ impl Screen {
                 None => self.draw(token),
             },
         }
+    }
+
+    /// On a pipe, a line begins where its text began, wherever that is now. A line end after the `\r` leaves all of it.
+    fn after_return(&mut self, token: &Token<'_>) {
+        match *token {
+            Token::Control(b'\r') | Token::Csi(_, b'm') => return,
+            Token::Control(b'\n') => {}
+            Token::Text(_) | Token::Control(_) | Token::Escape(_) | Token::Csi(..) => self.current().drop_beginning(),
+        }
+        self.has_returned = false;
     }
 
     fn draw(&mut self, token: &Token<'_>) {
@@ -365,35 +381,5 @@ impl Screen {
                 self.show_beginning();
             }
         }
-    }
-
-    /// Turns the text above back into rows. Afterwards the first of `rows` is the first row of the screen.
-    fn reach_above(&mut self) {
-        if self.above.is_empty() {
-            return;
-        }
-        let above = mem::take(&mut self.above);
-        let mut upper = Self::new(self.size());
-        let mut rest = above.lines();
-        while !rest.is_empty() {
-            let read = upper.feed(rest);
-            rest = rest.get(read..).unwrap_or_default();
-        }
-        upper.mark_all_shown();
-        upper.rows.pop_back();
-        let missing = if above.is_cut { self.height.saturating_sub(upper.rows.len() + self.rows.len()) } else { 0 };
-        let before = self.rows.len();
-        for mut row in upper.rows.into_iter().rev() {
-            if let Some(shown) = &mut row.shown {
-                shown.number = LONG_AGO;
-            }
-            self.rows.push_front(row);
-        }
-        for _ in 0..missing {
-            self.rows.push_front(ScreenRow::default());
-        }
-        let excess = self.rows.len().saturating_sub(self.height);
-        self.rows.drain(..excess);
-        self.row = (self.row + self.rows.len()).saturating_sub(before).min(self.rows.len() - 1);
     }
 }

@@ -99,10 +99,26 @@ fn s7_6_a_status_line_that_is_wider_than_the_screen_does_not_grow() {
 
 #[test]
 fn s7_6_on_a_pipe_a_carriage_return_leads_to_the_start_of_a_long_line() {
-    let mut run = Run::on_pipe();
-    run.write(&format!("{}\r{}\n", "a".repeat(200), "b".repeat(200)));
+    let (old, new) = ("a".repeat(2_000), "b".repeat(2_000));
+    for (written, line) in [
+        (format!("{old}\r{new}\n"), &new),
+        (format!("{old}\r\x1b[K{new}\n"), &new),
+        (format!("{old}\r\x1b[31m\x1b[0m\r\n"), &old),
+        (format!("a\r{old}\r\r\n"), &old),
+    ] {
+        let mut run = Run::on_pipe();
+        run.write(&format!("x\ry\n{written}"));
 
-    assert_eq!(run.end(), ["b".repeat(200)]);
+        assert_eq!(run.end(), ["y", line]);
+    }
+}
+
+#[test]
+fn s7_6_a_letter_that_is_corrected_in_a_long_line_does_not_cut_it() {
+    let mut run = Run::on_terminal(4, 20);
+    run.write(&format!("\r{}x\x08{}", numbers(10), numbers(50)));
+
+    assert_eq!(joined(&run.end()), numbers(10) + &numbers(50));
 }
 
 #[test]

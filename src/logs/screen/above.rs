@@ -1,10 +1,14 @@
-//! The lines above the rows of a [`Screen`](super::Screen), which were shown unchanged, kept as text.
+//! The lines above the rows of a [`Screen`], which were shown unchanged, kept as text.
 //!
 //! Must be fast, because every line that passes ends up here: it looks only for line ends and copies only the last
 //! lines.
 
+use std::mem;
+
 use memchr::memrchr_iter;
 
+use super::Screen;
+use super::row::{LONG_AGO, ScreenRow};
 use crate::logs::incomplete;
 
 /// Bytes that are kept at least, in case the program redraws these rows. If the lines are longer, their beginning
@@ -47,6 +51,38 @@ impl Above {
 
     pub(super) fn lines(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl Screen {
+    /// Turns the text above back into rows. Afterwards the first of `rows` is the first row of the screen.
+    pub(super) fn reach_above(&mut self) {
+        if self.above.is_empty() {
+            return;
+        }
+        let above = mem::take(&mut self.above);
+        let mut upper = Self::new(self.size());
+        let mut rest = above.lines();
+        while !rest.is_empty() {
+            let read = upper.feed(rest);
+            rest = rest.get(read..).unwrap_or_default();
+        }
+        upper.mark_all_shown();
+        upper.rows.pop_back();
+        let missing = if above.is_cut { self.height.saturating_sub(upper.rows.len() + self.rows.len()) } else { 0 };
+        let before = self.rows.len();
+        for mut row in upper.rows.into_iter().rev() {
+            if let Some(shown) = &mut row.shown {
+                shown.number = LONG_AGO;
+            }
+            self.rows.push_front(row);
+        }
+        for _ in 0..missing {
+            self.rows.push_front(ScreenRow::default());
+        }
+        let excess = self.rows.len().saturating_sub(self.height);
+        self.rows.drain(..excess);
+        self.row = (self.row + self.rows.len()).saturating_sub(before).min(self.rows.len() - 1);
     }
 }
 

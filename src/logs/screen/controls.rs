@@ -82,7 +82,10 @@ impl Screen {
     pub(super) fn control(&mut self, byte: u8) {
         match byte {
             b'\n' | 0x0b | 0x0c => self.line_end(),
-            b'\r' => self.column = 0,
+            b'\r' => {
+                self.column = 0;
+                self.has_returned = self.is_pipe && !self.current().before.is_empty();
+            }
             0x08 => self.column = self.seen_column().saturating_sub(1),
             b'\t' => self.column = ((self.column / TAB_COLUMNS + 1) * TAB_COLUMNS).min(self.width - 1),
             _ => {}

@@ -114,7 +114,7 @@ pub(super) struct ScreenRow {
     pub(super) is_complete: bool,
     /// Cells have been overwritten or erased since the row was shown.
     pub(super) is_edited: bool,
-    /// Cells of this row itself have ever been overwritten or erased.
+    /// The first cell of this row itself has been overwritten or erased.
     pub(super) is_overwritten: bool,
     /// The row may differ from what was shown.
     pub(super) is_changed: bool,
@@ -191,10 +191,16 @@ impl ScreenRow {
         self.wraps && next.is_some_and(|next| !next.cells.is_empty())
     }
 
-    /// Whether the line went back to its last row and overwrote that, after its beginning had scrolled out of reach. If
-    /// it then grows again, as a status line does that is wider than the screen, that is a new line.
+    /// Whether the program went back to the start of this row and overwrote it, and the beginning of the line is out of
+    /// reach. If the line then grows again, as a status line does that is wider than the screen, that is a new line.
     pub(super) fn has_overwritten_end(&self) -> bool {
         self.is_overwritten && !self.before.is_empty()
+    }
+
+    /// Drops the beginning of the line that is out of reach, because the program writes the line again from its start.
+    pub(super) fn drop_beginning(&mut self) {
+        (self.before, self.style_before) = (Vec::new(), Style::PLAIN);
+        (self.is_edited, self.is_changed) = (true, true);
     }
 
     /// Takes over the beginning of the line from the row above, which is out of reach now.
@@ -221,7 +227,8 @@ impl ScreenRow {
     /// Blanks the other half of each wide character that these columns cut, and marks the row as edited.
     fn clear_halves(&mut self, column: usize, columns: usize) {
         if column < self.cells.len() {
-            (self.is_edited, self.is_overwritten) = (true, true);
+            self.is_edited = true;
+            self.is_overwritten |= column == 0;
         }
         if self.cells.get(column).is_some_and(|cell| cell.is_right_half)
             && let Some(left) = column.checked_sub(1).and_then(|at| self.cells.get_mut(at))

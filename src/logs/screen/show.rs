@@ -192,8 +192,12 @@ impl Screen {
         let shown_lines = self.shown_lines;
         let Some(row) = self.rows.front_mut() else { return };
         let is_edited = mem::take(&mut row.is_edited);
-        let shown = row.shown.take().filter(|shown| shown.number == shown_lines && !is_edited).unwrap_or_default();
         let before = mem::take(&mut row.before);
+        let goes_on = |shown: &Shown| {
+            let is_last = shown.number == shown_lines && !is_edited;
+            is_last && (before.starts_with(&shown.text) || shown.text.starts_with(&before))
+        };
+        let shown = row.shown.take().filter(goes_on).unwrap_or_default();
         let (is_all_shown, continued) = (shown.text.starts_with(&before), shown.is_part());
         let mut text = Vec::new();
         shown.write_rest(&before, self.shown_style, &mut text);
