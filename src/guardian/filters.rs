@@ -78,6 +78,12 @@ impl Filters {
         &table.descendants(&filters) | &filters
     }
 
+    /// The earliest time of the next look.
+    #[cfg(test)]
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        self.looked_at.map(|at| at + LOOK_INTERVAL)
+    }
+
     /// Looks at the live processes of the run, unless it has just done so.
     pub(super) fn look(
         &mut self,
@@ -96,11 +102,7 @@ impl Filters {
         change.has_ended = self.all.len() < before;
         for filter in self.all.iter_mut().filter(|filter| !filter.is_released) {
             let Some(process) = processes.iter().find(|process| process.identity() == filter.process) else { continue };
-            filter.idle = idle_activity(process.pid, table, processes, programs).map(|activity| {
-                let same = filter.idle.take().filter(|idle| idle.activity == activity);
-                same.unwrap_or(Idle { since: now, activity })
-            });
-            if filter.idle.as_ref().is_some_and(|idle| now.duration_since(idle.since) >= IDLE_FOR) {
+            if filter.is_something_else(process.pid, table, processes, programs, now) {
                 filter.is_released = true;
                 change.released.push(*process);
             }
@@ -109,19 +111,45 @@ impl Filters {
     }
 }
 
-/// None: another process can write to the filter, or that is unknown.
-fn idle_activity(filter: Pid, table: &Table, processes: &[Process], programs: &mut dyn Programs) -> Option<Activity> {
-    let pipe = programs.reads_from(filter)?;
-    // Those that read from the pipe themselves are parts of the same filter.
+impl Filter {
+    /// Whether it turns out not to be a filter: it is a server, or stays without doing anything.
+    fn is_something_else(
+        &mut self,
+        pid: Pid,
+        table: &Table,
+        processes: &[Process],
+        programs: &mut dyn Programs,
+        now: Instant,
+    ) -> bool {
+        let before = self.idle.take();
+        if can_be_written_to(pid, processes, programs) {
+            return false;
+        }
+        let filter = BTreeSet::from([pid]);
+        let family = &table.descendants(&filter) | &filter;
+        let members = || table.processes.iter().filter(|process| family.contains(&process.pid) && !process.zombie);
+        if members().any(|process| programs.listens(process.pid)) {
+            return true;
+        }
+        let Some(activity) = sum(members(), programs) else { return false };
+        let idle = before.filter(|idle| idle.activity == activity).unwrap_or(Idle { since: now, activity });
+        now.duration_since(self.idle.insert(idle).since) >= IDLE_FOR
+    }
+}
+
+/// Whether another process can write to the filter. Those that read from its pipe themselves are parts of the same filter.
+fn can_be_written_to(filter: Pid, processes: &[Process], programs: &mut dyn Programs) -> bool {
+    // It may have closed its stdin.
+    let Some(pipe) = programs.reads_from(filter) else { return false };
     let mut is_writer =
         |pid: Pid| programs.reads_from(pid).as_ref() != Some(&pipe) && programs.may_have_open(pid, &pipe);
-    if processes.iter().any(|process| process.pid != filter && is_writer(process.pid)) {
-        return None;
-    }
-    let filter = BTreeSet::from([filter]);
-    let family = &table.descendants(&filter) | &filter;
+    processes.iter().any(|process| process.pid != filter && is_writer(process.pid))
+}
+
+/// None: unknown.
+fn sum<'p>(members: impl Iterator<Item = &'p Process>, programs: &mut dyn Programs) -> Option<Activity> {
     let mut sum = Activity::default();
-    for process in table.processes.iter().filter(|process| family.contains(&process.pid) && !process.zombie) {
+    for process in members {
         let Activity { ticks, bytes, unread } = programs.activity(process.pid)?;
         sum = Activity { ticks: sum.ticks + ticks, bytes: sum.bytes + bytes, unread: sum.unread + unread };
     }
@@ -161,6 +189,7 @@ mod tests {
         readers: Vec<i32>,
         writers: Vec<i32>,
         work: u64,
+        servers: Vec<i32>,
     }
 
     impl Programs for Pipeline {
@@ -182,6 +211,10 @@ mod tests {
 
         fn may_have_open(&mut self, pid: Pid, _: &str) -> bool {
             self.readers.contains(&pid.as_raw()) || self.writers.contains(&pid.as_raw())
+        }
+
+        fn listens(&mut self, pid: Pid) -> bool {
+            self.servers.contains(&pid.as_raw())
         }
 
         fn activity(&mut self, _: Pid) -> Option<Activity> {
@@ -206,7 +239,7 @@ mod tests {
     }
 
     fn looks() -> Looks {
-        let pipeline = Pipeline { readers: vec![11, 12], writers: vec![13], work: 0 };
+        let pipeline = Pipeline { readers: vec![11, 12], writers: vec![13], ..Pipeline::default() };
         Looks { filters: Filters::of(&[process(11)]), pipeline, now: Instant::now() }
     }
 
@@ -225,6 +258,17 @@ mod tests {
         // It gets the signal once, and what it runs stays its own until it has ended.
         assert_eq!(looks.next(), FilterChange::default());
         assert!(looks.filters.family(&Table::default()).contains(&Pid::from_raw(11)));
+    }
+
+    #[test]
+    fn s6_6_a_server_gets_the_signal_as_soon_as_no_process_can_write_to_it() {
+        let mut looks = looks();
+        looks.pipeline.servers = vec![11];
+        assert_eq!(looks.next(), FilterChange::default());
+
+        looks.pipeline.writers.clear();
+
+        assert_eq!(looks.next().released, [process(11)]);
     }
 
     #[test]

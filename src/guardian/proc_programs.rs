@@ -8,7 +8,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::filters::Activity;
-use super::proc_table::{name_of, name_of_open_file, open_files, read_process};
+use super::proc_table::{listeners, listening_ports, name_of, name_of_open_file, open_files, read_process};
 use super::stop_order::Programs;
 use super::sys;
 use super::table::{Identity, Process};
@@ -44,6 +44,10 @@ impl Programs for ProcPrograms {
         if is_known { open_files(pid).iter().any(|name| name == pipe) } else { kill(pid, None) != Err(Errno::ESRCH) }
     }
 
+    fn listens(&mut self, pid: Pid) -> bool {
+        !listening_ports(pid, &listeners()).is_empty()
+    }
+
     fn activity(&mut self, pid: Pid) -> Option<Activity> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let (_, fields) = stat.split_at(memchr::memrchr(b')', &stat)?);
@@ -61,7 +65,7 @@ impl Programs for ProcPrograms {
 fn unread_stdin(pid: Pid) -> Option<usize> {
     let path = format!("/proc/{pid}/fd/0");
     name_of_open_file(&path).filter(|name| name.starts_with("pipe:["))?;
-    let pipe = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).ok()?;
+    let pipe = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).ok()?;
     sys::unread_in_pipe(&pipe)
 }
 

@@ -3,7 +3,7 @@
 //! Pure. A program such as Celery, gunicorn, puma or postgres stops its own workers, and loses their work if they get
 //! the signal directly. A shell does not pass the signal on, so the shell and the programs that it runs get it
 //! together. A filter in a pipeline, such as `tee`, must outlive the program before it, or the program's last output is
-//! lost ([`filters`](super::filters)).
+//! lost ([`filters`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub(super) trait Programs {
     fn writes_to(&mut self, pid: Pid) -> Vec<String>;
     /// Whether it has a pipe open, or that cannot be known.
     fn may_have_open(&mut self, pid: Pid, pipe: &str) -> bool;
+    /// Whether it listens on a TCP port.
+    fn listens(&mut self, pid: Pid) -> bool;
     /// How much it has done so far. None: unknown.
     fn activity(&mut self, pid: Pid) -> Option<Activity>;
 }
@@ -43,7 +45,7 @@ pub(super) struct Stop {
     signalled: BTreeMap<Identity, bool>,
     /// Filters that get no signal until the grace period is nearly over, unless they turn out not to be filters.
     filters: Filters,
-    /// The filters and what they run, as the last scan found them.
+    /// The filters and what they run, until the filters have ended.
     spared: BTreeSet<Identity>,
 }
 
@@ -76,6 +78,7 @@ impl Stop {
     pub(super) fn include_everything(&mut self) {
         self.stage = StopStage::Rest;
         self.filters.clear();
+        self.spared.clear();
     }
 
     /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell other than the
@@ -125,16 +128,15 @@ impl Stop {
         self.stage = stage;
         let FilterChange { released, has_ended } = self.filters.look(scan.table, processes, programs, now);
         let spared = self.filters.family(scan.table);
-        due.retain(|process| !spared.contains(&process.pid));
-        let of_filter =
-            |process: &&Process| self.spared.contains(&process.identity()) && !spared.contains(&process.pid);
-        if has_ended {
-            // What it has left running.
-            due.extend(processes.iter().filter(of_filter));
-        }
-        due.extend(released);
         let family = processes.iter().filter(|process| spared.contains(&process.pid));
-        self.spared = family.map(Process::identity).collect();
+        self.spared.extend(family.map(Process::identity));
+        if has_ended {
+            // What it has left running gets the signal, too.
+            let left = processes.iter().filter(|process| !spared.contains(&process.pid));
+            due.extend(left.filter(|process| self.spared.remove(&process.identity())));
+        }
+        due.retain(|process| !self.spared.contains(&process.identity()));
+        due.extend(released);
         due.retain(|process| {
             let may_lose_it = process.pid != leader && programs.is_shell(process.pid);
             self.claim(process.identity(), may_lose_it)
@@ -225,6 +227,10 @@ mod tests {
             self.writes_to(pid).iter().any(|written| written == pipe)
         }
 
+        fn listens(&mut self, _: Pid) -> bool {
+            false
+        }
+
         fn activity(&mut self, _: Pid) -> Option<Activity> {
             Some(Activity::default())
         }
@@ -294,8 +300,28 @@ mod tests {
     fn due(stop: &mut Stop, found: &[Process], is_settled: bool, known: &mut KnownProcesses<'_>) -> Vec<i32> {
         let table = Table { processes: found.to_vec(), is_complete: is_settled };
         let scan = ScanResult { table: &table, is_readable: true, is_settled };
-        let due = stop.due(&scan, Pid::from_raw(10), found, known, Instant::now());
+        // Later than at the last look at the filters.
+        let now = stop.filters.next_look().unwrap_or_else(Instant::now);
+        let due = stop.due(&scan, Pid::from_raw(10), found, known, now);
         due.iter().map(|process| process.pid.as_raw()).collect()
+    }
+
+    #[test]
+    fn s6_6_what_a_filter_runs_gets_the_signal_when_that_has_ended() {
+        // The shell 10 runs the pipeline 11 | 12. Process 12 has the worker 13, which has the worker 14.
+        let [shell, writer, filter] = [process(10, 1), process(11, 10), process(12, 10)];
+        let [worker, inner] = [process(13, 12), process(14, 13)];
+        let mut stop = Stop::new(15, false);
+        let pipe = [(11, 12)];
+        let all = [shell, writer, filter, worker, inner];
+        assert_eq!(due(&mut stop, &all, true, &mut KnownProcesses(&[10], &pipe, &[10, 11, 12])), [10, 11]);
+        assert_eq!(due(&mut stop, &[filter, worker, inner], true, &mut KnownProcesses(&[], &pipe, &[12])), [0; 0]);
+
+        // The worker has left this one behind.
+        let orphan = Process { parent: Pid::from_raw(1), ..inner };
+        assert_eq!(due(&mut stop, &[filter, orphan], true, &mut KnownProcesses(&[], &pipe, &[12])), [0; 0]);
+        // The filter has ended.
+        assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(&[], &pipe, &[])), [14]);
     }
 
     #[test]
