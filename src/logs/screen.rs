@@ -260,9 +260,10 @@ impl Screen {
     /// On a pipe, a line begins where its text began, wherever that is now. A line end after the `\r` leaves all of it.
     fn after_return(&mut self, token: &Token<'_>) {
         match *token {
-            Token::Control(b'\r') | Token::Csi(_, b'm') => return,
             Token::Control(b'\n') => {}
-            Token::Text(_) | Token::Control(_) | Token::Escape(_) | Token::Csi(..) => self.current().drop_beginning(),
+            Token::Csi(_, b'm') | Token::Control(_) | Token::Escape(_) => return,
+            Token::Csi(_, last) if !acts_within_a_line(last) => return,
+            Token::Text(_) | Token::Csi(..) => self.current().drop_beginning(),
         }
         self.has_returned = false;
     }

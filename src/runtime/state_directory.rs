@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,7 +55,15 @@ impl StateDirectory {
     #[must_use]
     pub fn checkouts(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        if let Ok(file) = open(&self.0.join(CHECKOUTS), OpenOptions::new().read(true))
+        let path = self.0.join(CHECKOUTS);
+        let opened = open(&path, OpenOptions::new().read(true)).or_else(|error| {
+            if error.kind() != ErrorKind::PermissionDenied {
+                return Err(error);
+            }
+            own_files::open_up_directory(&self.0);
+            open(&path, OpenOptions::new().read(true))
+        });
+        if let Ok(file) = opened
             && file.metadata().is_ok_and(|metadata| metadata.is_file())
         {
             let _ = file.take(MAX_BYTES).read_to_end(&mut bytes);

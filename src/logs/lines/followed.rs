@@ -103,7 +103,7 @@ fn s7_6_on_a_pipe_a_carriage_return_leads_to_the_start_of_a_long_line() {
     for (written, line) in [
         (format!("{old}\r{new}\n"), &new),
         (format!("{old}\r\x1b[K{new}\n"), &new),
-        (format!("{old}\r\x1b[31m\x1b[0m\r\n"), &old),
+        (format!("{old}\r\x1b[31m\x1b[0m\x1b[?25h\x07\r\n"), &old),
         (format!("a\r{old}\r\r\n"), &old),
     ] {
         let mut run = Run::on_pipe();
