@@ -71,8 +71,6 @@ struct Terminal {
     screen: Screen,
     /// The screen interprets the bytes; otherwise lines pass unchanged.
     is_followed: bool,
-    /// The stream is a pipe, in which only a bare `\r` needs the screen.
-    is_pipe: bool,
     /// The program on the pipe has switched to its alternate screen since the last call of `entered_alternate_screen`.
     pipe_entered_alternate: bool,
     /// Number of blank lines that are held back, because clearing the screen would drop them.
@@ -90,12 +88,8 @@ impl Lines {
     pub fn new(mode: LineMode) -> Self {
         let (terminal, keeps_all_bytes) = match mode {
             LineMode::AllBytes => (None, false),
-            LineMode::Terminal { size, keeps_all_bytes } => {
-                (Some(Terminal::new(Screen::new(size), false)), keeps_all_bytes)
-            }
-            LineMode::PipeOnTerminal { keeps_all_bytes } => {
-                (Some(Terminal::new(Screen::of_pipe(), true)), keeps_all_bytes)
-            }
+            LineMode::Terminal { size, keeps_all_bytes } => (Some(Terminal::new(Screen::new(size))), keeps_all_bytes),
+            LineMode::PipeOnTerminal { keeps_all_bytes } => (Some(Terminal::new(Screen::of_pipe())), keeps_all_bytes),
         };
         let audience = if keeps_all_bytes { Audience::Screens } else { Audience::All };
         let kept = keeps_all_bytes.then(Splitter::new);
@@ -104,7 +98,7 @@ impl Lines {
 
     /// Adapts to a change of the terminal's size.
     pub fn resize(&mut self, size: ScreenSize, emit: &mut impl FnMut(Chunk)) {
-        if let Some(terminal) = self.terminal.as_mut().filter(|terminal| !terminal.is_pipe) {
+        if let Some(terminal) = self.terminal.as_mut().filter(|terminal| !terminal.screen.is_pipe()) {
             terminal.screen.resize(size);
             self.emit_shown(emit);
         }
@@ -137,7 +131,7 @@ impl Lines {
         }
         let audience = self.audience;
         let Some(terminal) = &mut self.terminal else { return self.plain.split(buffer, fresh_from, emit) };
-        if terminal.is_pipe {
+        if terminal.screen.is_pipe() {
             terminal.pipe_entered_alternate |= enters_alternate_screen(&buffer);
         }
         if terminal.passes_all(&buffer, self.plain.shown()) {
@@ -252,7 +246,8 @@ impl Lines {
         let whole = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
         let (lines, unfinished) = bytes.split_at(whole);
         let Some(terminal) = &self.terminal else { return };
-        let visible = if terminal.is_pipe { whole } else { without_blank_lines(lines, self.plain.shown() > 0) };
+        let visible =
+            if terminal.screen.is_pipe() { whole } else { without_blank_lines(lines, self.plain.shown() > 0) };
         let (lines, blank) = lines.split_at(visible);
         let audience = self.audience;
         if !lines.is_empty() {
@@ -292,11 +287,10 @@ impl Lines {
 }
 
 impl Terminal {
-    fn new(screen: Screen, is_pipe: bool) -> Self {
+    fn new(screen: Screen) -> Self {
         Self {
             screen,
             is_followed: false,
-            is_pipe,
             pipe_entered_alternate: false,
             blanks: 0,
             partial: Vec::new(),
@@ -314,7 +308,7 @@ impl Terminal {
         !self.is_followed
             && self.blanks == 0
             && self.first_that_needs_screen(buffer).is_none()
-            && (self.is_pipe || !ends_blank())
+            && (self.screen.is_pipe() || !ends_blank())
     }
 
     /// Position of the first byte for which the screen is needed: it erases something, or moves the cursor in a way
@@ -323,7 +317,8 @@ impl Terminal {
         let after = |at: usize| bytes.get(at + 1..).unwrap_or_default();
         // A `\r` at the end of the bytes may belong to a line end.
         let is_bare = |at: usize| after(at).first().is_some_and(|next| *next != b'\n');
-        if self.is_pipe {
+        // In a pipe, only a bare `\r` needs the screen.
+        if self.screen.is_pipe() {
             return memchr_iter(CR, bytes).find(|at| is_bare(*at));
         }
         memchr3_iter(ESC, BACKSPACE, CR, bytes).find(|at| match bytes.get(*at) {

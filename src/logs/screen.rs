@@ -145,6 +145,11 @@ impl Screen {
         self.cut_rows();
     }
 
+    /// Whether it has only the current line of a pipe.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.is_pipe
+    }
+
     pub(super) fn height(&self) -> usize {
         self.height
     }
