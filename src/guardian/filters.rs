@@ -1,8 +1,8 @@
 //! The filters of a pipeline: they get no stop signal while other processes can write to them (S6.6).
 //!
 //! Pure. A filter such as `tee` ends by itself at end of file, and carries the last words of the program before it. A
-//! server that only has its stdin kept open, as in `tail -f /dev/null | server`, looks the same. It is recognised because
-//! it stays, without doing anything, when no process can write to it any more.
+//! server that only has its stdin kept open, as in `tail -f /dev/null | server`, looks the same. It is recognised because,
+//! when no process can write to it any more, it listens on a port or stays without doing anything.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -76,12 +76,6 @@ impl Filters {
     pub(super) fn family(&self, table: &Table) -> BTreeSet<Pid> {
         let filters = self.all.iter().map(|filter| filter.process.0).collect();
         &table.descendants(&filters) | &filters
-    }
-
-    /// The earliest time of the next look.
-    #[cfg(test)]
-    pub(super) fn next_look(&self) -> Option<Instant> {
-        self.looked_at.map(|at| at + LOOK_INTERVAL)
     }
 
     /// Looks at the live processes of the run, unless it has just done so.
