@@ -77,3 +77,45 @@ fn is_shell(pid: Pid) -> bool {
     let is_shell = |name: &str| SHELLS.contains(&name.trim_end_matches(|letter: char| letter.is_ascii_digit()));
     is_shell(name) && (name != "busybox" || name_of(pid).is_some_and(|name| is_shell(&name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::process::{Command, Stdio};
+
+    use nix::unistd::getpid;
+
+    use super::*;
+
+    #[test]
+    fn s6_6_what_a_process_reads_is_activity() {
+        let before = ProcPrograms.activity(getpid()).expect("our own");
+        let read = fs::read("/proc/self/stat").expect("our own").len();
+
+        let after = ProcPrograms.activity(getpid()).expect("our own");
+
+        assert!(after.bytes >= before.bytes + read as u64, "{before:?} {after:?}");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process of the test")]
+    fn s6_6_what_a_filter_has_not_read_is_known() {
+        let mut filter = Command::new("sleep").arg("1000").stdin(Stdio::piped()).spawn().expect("a process");
+        let pid = Pid::from_raw(filter.id().cast_signed());
+        filter.stdin.as_mut().expect("a pipe").write_all(b"abc").expect("written");
+
+        let activity = ProcPrograms.activity(pid);
+
+        filter.kill().expect("our own");
+        filter.wait().expect("our own");
+        assert_eq!(activity.map(|activity| activity.unread), Some(3));
+    }
+
+    #[test]
+    fn s6_6_a_server_is_recognised_by_its_socket() {
+        let _listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+
+        assert!(ProcPrograms.listens(getpid()));
+    }
+}
