@@ -1,4 +1,4 @@
-//! Pins the threads that a line passes through to two CPUs, in the same way for both sides of a comparison.
+//! Pins the threads that a line passes through to one or two CPUs, in the same way for both sides of a comparison.
 //!
 //! On two CPUs the kernel places them in one of two ways: either a writer and the one that reads from it share a CPU, or
 //! they fight for the same pipe from different CPUs. The second way is half as fast, lasts for up to a second, and may
@@ -21,6 +21,13 @@ pub(crate) struct Placement {
 }
 
 impl Placement {
+    /// Places the caller on one CPU, with all programs and threads that it starts meanwhile.
+    pub(crate) fn on_one_cpu() -> Self {
+        let before = sched_getaffinity(HERE).unwrap();
+        place(HERE, two_cpus(&before).0);
+        Self { before }
+    }
+
     /// Places the dynos with the thread that reads them, and the thread that writes the log with the caller, which reads
     /// it. Programs and threads that the caller starts meanwhile share its CPU; those that exist already do not.
     pub(crate) fn of(both: [i32; 2]) -> Self {
