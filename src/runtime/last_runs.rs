@@ -64,7 +64,7 @@ impl RuntimeDirectory {
     fn remove_oldest(&self) {
         let written = |entry: &DirEntry| entry.metadata().and_then(|found| found.modified());
         let mut all: Vec<DirEntry> = self.summaries().collect();
-        all.sort_by_key(|entry| std::cmp::Reverse(written(entry).unwrap_or(SystemTime::UNIX_EPOCH)));
+        all.sort_by_cached_key(|entry| std::cmp::Reverse(written(entry).unwrap_or(SystemTime::UNIX_EPOCH)));
         for old in all.iter().skip(MOST_SUMMARIES) {
             let _ = fs::remove_file(old.path());
         }
