@@ -8,10 +8,10 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::filters::Activity;
-use super::proc_table::{listeners, listening_ports, name_of, name_of_open_file, open_files, read_process};
+use super::proc_table::{self, listeners, listening_ports, name_of, name_of_open_file, open_files};
 use super::stop_order::Programs;
 use super::sys;
-use super::table::{Identity, Process};
+use super::table::Identity;
 
 /// Programs that do not pass signals on to the programs they run (S6.6).
 const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
@@ -24,10 +24,8 @@ impl Programs for ProcPrograms {
         is_shell(pid)
     }
 
-    fn is_running(&mut self, (pid, start): Identity) -> bool {
-        // The start of a process whose entry in `/proc` cannot be read is 0.
-        let is_same = |process: &Process| process.start == start || process.start == 0 || start == 0;
-        read_process(pid).is_some_and(|process| is_same(&process) && !process.zombie)
+    fn is_running(&mut self, process: Identity) -> bool {
+        proc_table::is_running(process)
     }
 
     fn reads_from(&mut self, pid: Pid) -> Option<String> {

@@ -48,6 +48,13 @@ pub(super) fn read_process(pid: Pid) -> Option<Process> {
     text.ok().and_then(|text| parse(pid, &text)).or_else(|| hidden_process(pid))
 }
 
+/// Whether this process has not ended.
+pub(super) fn is_running((pid, start): Identity) -> bool {
+    // The start of a process whose entry in `/proc` cannot be read is 0.
+    let is_same = |process: &Process| process.start == start || process.start == 0 || start == 0;
+    read_process(pid).is_some_and(|process| is_same(&process) && !process.zombie)
+}
+
 /// A process that `/proc` hides: `hidepid` hides the processes of other users.
 fn hidden_process(pid: Pid) -> Option<Process> {
     if kill(pid, None) == Err(Errno::ESRCH) {

@@ -159,9 +159,14 @@ impl Runs {
         for run in &mut self.all {
             let id = run.id();
             let processes = living_processes(&table, &self.finder, id);
-            if let Some(exit) = run.take_exit(is_certain) {
+            if run.has_exit() {
                 let left = if run.is_asked_to_end() { Vec::new() } else { left_running(&processes, run.port()) };
-                findings.push((id, RunReport::Exited { exit, left }));
+                // One that has ended since the scan may have left another, as every daemon that forks twice does.
+                let is_certain =
+                    is_certain && processes.iter().all(|process| proc_table::is_running(process.identity()));
+                if let Some(exit) = run.take_exit(is_certain) {
+                    findings.push((id, RunReport::Exited { exit, left }));
+                }
             }
             for (_, order) in orders.iter().filter(|(ordered, _)| *ordered == id) {
                 run.order(*order, &processes);

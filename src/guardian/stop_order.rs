@@ -55,8 +55,9 @@ enum StopStage {
     /// No process has been signalled yet. The first signals can wait for this many more scans, until one has surely
     /// found every process: if a program were missed, its workers would be taken for programs without a parent.
     Ordered(u32),
-    /// These programs have been signalled. The rest follows when they have ended.
-    First(Vec<Identity>),
+    /// These programs have been signalled, and so have the shells between. The rest follows when the programs have ended,
+    /// except for what a shell has started since: it cleans up.
+    First { programs: Vec<Identity>, shells: Vec<Identity> },
     /// Everything that the next scan finds gets the signal.
     Rest,
     /// What earlier scans may have missed gets the signal too, for this many more scans.
@@ -112,14 +113,27 @@ impl Stop {
                 if programs.is_empty() {
                     (processes.to_vec(), StopStage::Missed(scans_left))
                 } else {
-                    let stage = StopStage::First(programs.iter().map(Process::identity).collect());
-                    ([programs, shells].concat(), stage)
+                    let identities = |of: &[Process]| of.iter().map(Process::identity).collect();
+                    let stage = StopStage::First { programs: identities(&programs), shells: identities(&shells) };
+                    // Parents first: a shell whose program ends before it gets the signal would go on to its next command.
+                    let is_first = |process: &&Process| programs.contains(process) || shells.contains(process);
+                    (scan.table.processes.iter().filter(is_first).copied().collect(), stage)
                 }
             }
-            StopStage::First(first) if first.iter().any(|program| programs.is_running(*program)) => {
-                (Vec::new(), StopStage::First(first))
+            StopStage::First { programs: mut first, mut shells } => {
+                let were_running = !first.is_empty();
+                first.retain(|program| programs.is_running(*program));
+                shells.retain(|shell| programs.is_running(*shell));
+                if first.is_empty() && shells.is_empty() {
+                    (processes.to_vec(), StopStage::Missed(scans_left))
+                } else {
+                    let has_just_ended = first.is_empty() && were_running;
+                    let due =
+                        if has_just_ended { self.not_started_to_clean_up(scan.table, processes) } else { Vec::new() };
+                    (due, StopStage::First { programs: first, shells })
+                }
             }
-            StopStage::First(_) | StopStage::Rest => (processes.to_vec(), StopStage::Missed(scans_left)),
+            StopStage::Rest => (processes.to_vec(), StopStage::Missed(scans_left)),
             StopStage::Missed(0) => (Vec::new(), StopStage::Missed(0)),
             StopStage::Missed(scans) => {
                 (self.not_started_to_clean_up(scan.table, processes), StopStage::Missed(scans_left.min(scans - 1)))
@@ -145,12 +159,13 @@ impl Stop {
     }
 
     /// The processes that do not descend from a signalled process. A program that a signalled process starts usually
-    /// cleans up, and must not be interrupted.
+    /// cleans up, and must not be interrupted. Those that have had the signal are included: they may have lost it.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
         let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());
         let signalled: BTreeSet<Pid> = table.processes.iter().filter(has_had_it).map(|process| process.pid).collect();
         let below = table.descendants(&signalled);
-        processes.iter().filter(|process| !below.contains(&process.pid)).copied().collect()
+        let is_due = |process: &&Process| has_had_it(process) || !below.contains(&process.pid);
+        processes.iter().filter(is_due).copied().collect()
     }
 }
 

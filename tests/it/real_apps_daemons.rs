@@ -150,3 +150,34 @@ fn has_titled_server(app: &App) -> bool {
         process_table::command(*pid).contains("server: master process") && environment.iter().all(|byte| *byte == 0)
     })
 }
+
+/// Listens, and leaves its session as daemons do: the process between the first and the last ends at once.
+const FORKS_TWICE: &str = "\
+import os, socket, time
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(('127.0.0.1', int(os.environ['PORT'])))
+server.listen()
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+time.sleep(1000)
+";
+
+#[test]
+fn s6_10_a_server_that_forks_twice_is_reported_with_its_port() {
+    for _ in 0..5 {
+        let port = free_port();
+        let app = App::new("web: exec python3 daemon.py\n").file("daemon.py", FORKS_TWICE);
+
+        let finished = app.dyno(["start", "-p", &port.to_string()]).run();
+
+        let expected = format!(
+            "exited with code 0, and left a process listening on port {port} (python3, pid PID), which was stopped: run \
+             the server in the foreground"
+        );
+        assert_eq!(finished.lines_of("web.1"), ["started with pid PID", &expected]);
+    }
+}

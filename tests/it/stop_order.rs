@@ -214,6 +214,24 @@ fn s6_6_programs_that_are_started_to_clean_up_get_no_signal() {
     assert_eq!(lines, ["clean", "terminated by SIGTERM"]);
 }
 
+// `cat` ends only after the worker has got the signal, and the worker gets it only after the program has ended.
+#[test]
+fn s6_6_the_clean_up_of_a_script_below_a_shell_gets_no_signal() {
+    let script = "trap 'cat rest && echo clean || echo killed; exit 0' TERM\nxargs sh ./worker </dev/null &\n\
+                  while :; do read -r _ <never; done 2>/dev/null\n";
+    let worker = "trap 'echo >rest; exit 0' TERM\necho up\nwhile :; do read -r _ <never; done 2>/dev/null\n";
+    for line in ["cd . && sh ./script", "sh ./script | cat"] {
+        let app = App::new(&format!("web: {line}\n")).file("script", script).file("worker", worker);
+        let app = app.fifo("rest").fifo("never");
+        let dyno = up(app.dyno(["start", "-t", "300"]));
+
+        dyno.signal(Signal::SIGTERM);
+
+        let lines = dyno.finish().lines_of("web.1");
+        assert!(lines.contains(&"clean".to_owned()), "{line}: {lines:?}");
+    }
+}
+
 // worker.1 leaves processes behind that end before any scan sees them, so that each stage of the stop is repeated.
 #[test]
 fn s6_6_a_clean_up_gets_no_signal_while_other_processes_come_and_go() {

@@ -146,7 +146,7 @@ fn s6_6_a_program_that_a_scan_missed_has_not_ended() {
     let mut stop = Stop::new(15, false);
     let before =
         due(&mut stop, &[shell, inner, program, worker], true, &mut KnownProcesses(&[10, 11], &[], &[10, 11, 12]));
-    assert_eq!(before, [10, 12, 11]);
+    assert_eq!(before, [10, 11, 12]);
 
     assert_eq!(due(&mut stop, &[], false, &mut KnownProcesses(&[], &[], &[12])), [0; 0]);
     let adopted = Process { parent: Pid::from_raw(1), ..program };
@@ -178,6 +178,24 @@ fn s6_6_later_scans_signal_missed_processes_but_no_clean_up() {
     assert_eq!(due(&mut stop, &all, false, &mut known), [11]);
     stop.include_everything();
     assert_eq!(due(&mut stop, &all, true, &mut known), [12, 13]);
+}
+
+#[test]
+fn s6_6_what_a_signalled_shell_starts_to_clean_up_is_left_alone() {
+    // The shell 10 runs the script 11, which runs the program 12, which has the worker 13. The program 14 cleans up.
+    let [shell, script, program, worker] = [process(10, 1), process(11, 10), process(12, 11), process(13, 12)];
+    let [adopted, clean_up] = [Process { parent: Pid::from_raw(1), ..worker }, process(14, 11)];
+    let mut stop = Stop::new(15, false);
+    let mut known = KnownProcesses(&[10, 11], &[], &[10, 11, 12, 13]);
+    assert_eq!(due(&mut stop, &[shell, script, program, worker], true, &mut known), [10, 11, 12]);
+
+    let mut known = KnownProcesses(&[11], &[], &[11, 13, 14]);
+    assert_eq!(due(&mut stop, &[script, adopted, clean_up], true, &mut known), [13]);
+    assert_eq!(due(&mut stop, &[script, clean_up], true, &mut known), [0; 0]);
+
+    // Once the script has ended, nothing waits for it.
+    let left = Process { parent: Pid::from_raw(1), ..clean_up };
+    assert_eq!(due(&mut stop, &[left], true, &mut KnownProcesses(&[], &[], &[14])), [14]);
 }
 
 #[test]
