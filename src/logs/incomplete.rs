@@ -38,6 +38,13 @@ pub fn unfinished_bytes(text: &[u8]) -> usize {
     unfinished_within(text, SEQUENCE_BYTES)
 }
 
+/// Number of bytes at the end that begin an escape sequence without completing it.
+pub(super) fn unfinished_sequence_bytes(text: &[u8]) -> usize {
+    let unfinished = unfinished_bytes(text);
+    let begins_sequence = text.get(text.len() - unfinished) == Some(&ESC);
+    if begins_sequence { unfinished } else { 0 }
+}
+
 /// The last position up to `at` at which the kept end of a text can begin: inside neither a character nor an escape
 /// sequence. Less than [`SHORT_SEQUENCE_BYTES`] before `at`.
 pub(super) fn kept_from(text: &[u8], at: usize) -> usize {

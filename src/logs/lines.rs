@@ -187,8 +187,13 @@ impl Lines {
                 terminal.screen.show_last();
                 return self.emit_shown(emit);
             }
-            // Incomplete characters and sequences stay, because they may change what comes next.
-            return self.flush(true, emit);
+            self.pass_blanks(emit);
+            // Incomplete sequences stay, because they may change what comes next.
+            let audience = self.audience;
+            if let Some(terminal) = &mut self.terminal {
+                terminal.note_partial(self.plain.partial_at_exit());
+            }
+            return self.plain.flush_at_exit(&mut |chunk| emit(Chunk { audience, ..chunk }));
         }
         self.plain.flush_all(emit);
     }
@@ -199,7 +204,7 @@ impl Lines {
             kept.finish(&mut |chunk| emit(Chunk { audience: Audience::Files, ..chunk }));
         }
         if let Some(terminal) = self.terminal.as_mut().filter(|terminal| terminal.is_followed) {
-            terminal.screen.finish();
+            terminal.screen.show_last();
             return self.emit_shown(emit);
         }
         self.pass_blanks(emit);

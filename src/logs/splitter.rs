@@ -77,14 +77,28 @@ impl Splitter {
     /// The part of the unfinished line that can be shown now: without an incomplete character, escape sequence or line
     /// end. Empty if nothing in it is visible.
     pub(super) fn partial(&self) -> &[u8] {
+        self.visible_without(incomplete::unfinished_bytes)
+    }
+
+    /// The same with an incomplete character, because its end may never come.
+    pub(super) fn partial_at_exit(&self) -> &[u8] {
+        self.visible_without(incomplete::unfinished_sequence_bytes)
+    }
+
+    fn visible_without(&self, unfinished_bytes: impl Fn(&[u8]) -> usize) -> &[u8] {
         let text = without_cr(&self.carry);
-        let whole = text.get(..text.len() - incomplete::unfinished_bytes(text)).unwrap_or_default();
+        let whole = text.get(..text.len() - unfinished_bytes(text)).unwrap_or_default();
         if incomplete::has_visible(whole) { whole } else { &[] }
     }
 
     /// Shows the [`partial`](Self::partial) line as a piece. The rest of the line will be marked `continued`.
     pub(super) fn flush(&mut self, emit: &mut impl FnMut(Chunk)) {
         self.flush_first(self.partial().len(), emit);
+    }
+
+    /// Shows the [`partial_at_exit`](Self::partial_at_exit) as a piece. The rest of the line will be marked `continued`.
+    pub(super) fn flush_at_exit(&mut self, emit: &mut impl FnMut(Chunk)) {
+        self.flush_first(self.partial_at_exit().len(), emit);
     }
 
     /// Shows all of the unfinished line as a piece, complete or not. The rest of the line will be marked `continued`.

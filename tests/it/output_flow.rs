@@ -55,6 +55,20 @@ fn a_line_that_is_interrupted_by_the_exit_is_continued_with_a_mark() {
 }
 
 #[test]
+fn s7_5_half_a_character_on_a_terminal_comes_before_the_exit_notice() {
+    for text in ["abc\\303", "\\rabc\\303", "ab\\n\\303"] {
+        let app = App::new(&format!("web: printf '{text}'; exit 3\n"));
+
+        let shown = app.dyno(["start", "--pty", "always", "--no-timestamps"]).run().stdout;
+
+        let end = b"\nweb.1  | exited with code 3\n";
+        let at = shown.windows(end.len()).position(|window| window == end).expect("it has exited");
+        let (before, after) = shown.split_at(at + end.len());
+        assert!(before.ends_with(&[b"\xc3", &end[..]].concat()) && !after.contains(&0xc3), "{}", shown.escape_ascii());
+    }
+}
+
+#[test]
 fn s7_5_a_line_that_ends_oddly_comes_before_the_exit_notice() {
     let line = "web: (trap '' TERM; echo >set; read -r _ <go; echo late) & read -r _ <set; cat end; exit 3\n";
     // Half a character, half a sequence, nothing visible, and what may be half a line end.

@@ -158,10 +158,15 @@ fn s7_5_the_last_full_screen_comes_before_the_exit_notice() {
 
 #[test]
 fn s7_5_an_incomplete_character_at_the_end_is_shown() {
-    let mut run = Run::on_terminal(24, 80);
-    run.write_bytes(b"\rabc\xc3");
+    for start in ["", "\r"] {
+        let mut run = Run::on_terminal(24, 80);
+        run.write_bytes(&[start.as_bytes(), b"abc\xc3"].concat());
+        // The exit notice follows.
+        run.flush_all();
+        assert_eq!(run.take(), ["abc\u{fffd}"], "{start:?}");
 
-    assert_eq!(run.end(), ["abc\u{fffd}"]);
+        assert_eq!(run.end(), [""; 0], "{start:?}");
+    }
 }
 
 #[test]

@@ -38,6 +38,31 @@ fn s7_6_a_running_spinner_is_shown_again_only_if_its_letters_change() {
 }
 
 #[test]
+fn s7_6_a_long_spinner_without_letters_leaves_no_line() {
+    for (erase, frames, end) in [
+        ("\x1b[1G\x1b[0K", ["⠋", "⠙", "⠹"], ""),
+        ("\r\x1b[K", ["|", "/", "-"], ""),
+        ("\r", ["[#..]", "[##.]", "[###]"], "\x1b[K"),
+    ] {
+        let mut run = Run::on_terminal(24, 80);
+        for frame in frames.repeat(3) {
+            run.write(&format!("{erase}{frame}"));
+            run.keep_writing();
+        }
+        run.write(&format!("{erase}{end}added 3 packages\n"));
+
+        assert_eq!(run.end(), ["added 3 packages"], "{erase:?}");
+    }
+    // It is shown once it does not change any more.
+    let mut run = Run::on_terminal(24, 80);
+    run.write("\x1b[1G\x1b[0K>>> ");
+    run.keep_writing();
+    assert_eq!(run.take(), [""; 0]);
+    run.pause();
+    assert_eq!(run.take(), [">>>"]);
+}
+
+#[test]
 fn s7_6_the_erased_spinner_of_node_readline_leaves_no_line() {
     let mut run = Run::on_terminal(24, 80);
     for frame in ["|", "/", "-"] {

@@ -21,7 +21,7 @@ pub(in crate::logs) enum Show {
     /// Everything that changed.
     All,
     /// Only lines whose letters or digits changed: if only symbols changed, as in a spinner, the program is still
-    /// drawing.
+    /// drawing. Nor is a current line without any.
     NewText,
 }
 
@@ -58,6 +58,10 @@ impl Screen {
     /// The program has ended: shows what is left on its screens. A program that ended on its alternate screen may have
     /// written there why it ended. The output may go on, from a process that it left running.
     pub(in crate::logs) fn show_last(&mut self) {
+        let unfinished = self.parser.take_character();
+        if !unfinished.is_empty() {
+            self.obey(&Token::Text(&unfinished));
+        }
         self.show(Show::All);
         if let Some(alternate) = &mut self.alternate {
             alternate.shown_style = self.shown_style;
@@ -69,15 +73,6 @@ impl Screen {
                 self.shown_lines += 1;
             }
         }
-    }
-
-    /// Shows the rest at the end of the output.
-    pub(in crate::logs) fn finish(&mut self) {
-        let unfinished = self.parser.take_character();
-        if !unfinished.is_empty() {
-            self.obey(&Token::Text(&unfinished));
-        }
-        self.show_last();
     }
 
     /// The text of the row with the cursor, with its colours.
@@ -137,7 +132,8 @@ impl Screen {
                     false
                 }
                 Some(shown) => what == Show::All || !same_letters(&shown.text, &line.text),
-                None => true,
+                // Rows are shown together: a table without its borders would get them at its end.
+                None => what == Show::All || self.is_redrawing || !same_letters(&[], &line.text),
             }
         });
         // A line that only moved to another row has already been shown.
