@@ -7,6 +7,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
 /// The permissions of a directory and of a file.
@@ -67,18 +69,19 @@ pub(super) fn open_up(file: &File) {
 
 /// The same for a directory.
 pub(super) fn open_up_directory(path: &Path) {
-    open_up_path(path, libc::O_DIRECTORY, DIRECTORY_MODE);
+    open_up_path(path, OFlag::O_DIRECTORY, DIRECTORY_MODE);
 }
 
 /// The same for a file that cannot be opened.
 pub(super) fn open_up_file(path: &Path) {
-    open_up_path(path, 0, FILE_MODE);
+    open_up_path(path, OFlag::empty(), FILE_MODE);
 }
 
 /// Never follows a symbolic link, because other users may be able to write to the directory above it.
-fn open_up_path(path: &Path, flags: i32, wanted: u32) {
-    let flags = flags | libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    let Ok(found) = File::options().read(true).custom_flags(flags).open(path) else { return };
+fn open_up_path(path: &Path, flags: OFlag, wanted: u32) {
+    let flags = flags | OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    // Not with the standard library: for musl, it takes `O_PATH` for an access mode, and leaves it out.
+    let Ok(found) = nix::fcntl::open(path, flags, Mode::empty()).map(File::from) else { return };
     if let Some(mode) = found.metadata().ok().and_then(|metadata| mended_mode(&metadata, wanted)) {
         // A descriptor of this kind has no other way.
         let _ = fs::set_permissions(format!("/proc/self/fd/{}", found.as_raw_fd()), Permissions::from_mode(mode));
