@@ -70,10 +70,18 @@ fn parse_own(mut words: Vec<OsString>) -> Result<Cli, RefusedLine> {
         command = topic::with_topics(command);
     }
     let matches = command.try_get_matches_from_mut(&words);
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let mut cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let line = GivenLine { words: &words, command: &command, program: "dyno" };
         if error.use_stderr() { misread(&error, &line, is_help) } else { RefusedLine::Shown(error) }
-    })
+    })?;
+    // clap does not tell `--` without a word after it from a line without `--`. It means an empty command (S19.1).
+    if let CliCommand::Smoke(args) = &mut cli.command
+        && args.command.is_empty()
+        && words.last().is_some_and(|word| word == "--")
+    {
+        args.command.push(OsString::new());
+    }
+    Ok(cli)
 }
 
 /// `dyno help TOPIC`, which accepts no other word.

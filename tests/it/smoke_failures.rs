@@ -269,9 +269,9 @@ fn the_status_is_126_if_the_command_is_not_executable() {
 }
 
 #[test]
-fn an_empty_command_is_a_usage_error() {
-    for command in ["", "  "] {
-        let finished = smoke(&app("web: ./listen\n"), &["--", command]).run();
+fn s19_1_an_empty_command_is_a_usage_error() {
+    for command in [&[][..], &[""], &["  "]] {
+        let finished = smoke(&app("web: ./listen\n"), &[&["--"], command].concat()).run();
 
         let error = "error: the command after `--` is empty\n\n\
                      hint: a variable in the command may be empty; leave `--` out to run no command\n";
