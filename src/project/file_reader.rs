@@ -5,28 +5,37 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::places::is_stream;
-use super::source_file::{self, Unreadable};
+use super::source_file::{self, Unreadable, is_named_pipe};
 use super::watched_file::FileStamp;
 
-/// The texts of stdin and of pipes of the shell, which can be read only once.
+/// The texts of stdin and of pipes of the shell, which can be read only once, and of named pipes, which have a text only
+/// while their writer is there.
 #[derive(Debug, Default)]
 pub(crate) struct StreamTexts(Mutex<BTreeMap<PathBuf, Vec<u8>>>);
 
 impl StreamTexts {
-    /// The streams that have been read.
+    /// Those that have been read and cannot be read again: stdin and pipes of the shell.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.texts().keys().filter(|path| is_stream(path)).cloned().collect()
     }
 
     fn text(&self, path: &Path) -> Option<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+        self.texts().get(path).cloned()
     }
 
     fn keep(&self, path: &Path, text: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), text.to_owned());
+        self.texts().insert(path.to_owned(), text.to_owned());
+    }
+
+    fn forget(&self, path: &Path) {
+        self.texts().remove(path);
+    }
+
+    fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -37,8 +46,10 @@ pub(crate) struct FileReader<'a> {
     /// A pipe whose other end is closed as soon as nothing waits for the files any more. None: the wait is never
     /// abandoned.
     abandoned: Option<BorrowedFd<'a>>,
-    /// Where the texts of streams are kept. None: nothing is read twice.
+    /// Where the texts of streams and named pipes are kept. None: nothing is read twice.
     streams: Option<&'a StreamTexts>,
+    /// Whether a named pipe that was read keeps its text. Otherwise it is read again.
+    reuses_pipes: bool,
     /// What the files looked like before they were read.
     stamps: RefCell<BTreeMap<PathBuf, FileStamp>>,
 }
@@ -46,7 +57,7 @@ pub(crate) struct FileReader<'a> {
 impl<'a> FileReader<'a> {
     /// A reader that calls `announce` with a line about each slow file.
     pub(crate) fn announcing(announce: &'a dyn Fn(&str)) -> Self {
-        Self { announce, abandoned: None, streams: None, stamps: RefCell::default() }
+        Self { announce, abandoned: None, streams: None, reuses_pipes: false, stamps: RefCell::default() }
     }
 
     /// The same reader, which stops as soon as the other end of this pipe is closed.
@@ -54,9 +65,14 @@ impl<'a> FileReader<'a> {
         Self { abandoned: Some(abandoned), ..self }
     }
 
-    /// The same reader, which keeps the texts of streams in `streams`, and takes them from there.
+    /// The same reader, which keeps the texts of streams and named pipes in `streams`, and takes those of streams from there.
     pub(crate) fn keeping(self, streams: &'a StreamTexts) -> Self {
         Self { streams: Some(streams), ..self }
+    }
+
+    /// The same reader, which takes the texts of named pipes from there, too.
+    pub(crate) fn reusing_pipes(self) -> Self {
+        Self { reuses_pipes: true, ..self }
     }
 
     /// Records what a file looks like before it is read or looked for.
@@ -85,8 +101,14 @@ impl<'a> FileReader<'a> {
     }
 
     fn once(&self, path: &Path, read: impl FnOnce() -> Result<Vec<u8>, Unreadable>) -> Result<Vec<u8>, Unreadable> {
-        let Some(streams) = self.streams.filter(|_| is_stream(path)) else { return read() };
-        if let Some(text) = streams.text(path) {
+        let Some(streams) = self.streams else { return read() };
+        if !is_stream(path) && !is_named_pipe(path) {
+            // Another file may have taken the place of a named pipe.
+            streams.forget(path);
+            return read();
+        }
+        let kept = streams.text(path).filter(|_| is_stream(path) || self.reuses_pipes);
+        if let Some(text) = kept {
             return Ok(text);
         }
         let text = read()?;

@@ -149,7 +149,7 @@ pub(crate) fn target(path: &Path) -> Result<PathBuf, Unreadable> {
 }
 
 /// Whether a path names a named pipe, which may have no writer.
-fn is_named_pipe(path: &Path) -> bool {
+pub(super) fn is_named_pipe(path: &Path) -> bool {
     !is_shell_pipe(path) && fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 

@@ -13,7 +13,7 @@ use super::start_registry::NotRegistered;
 use crate::api::{ApiAnswer, ApiError, ReloadAnswer, ReloadProblem, ReloadResult, ReloadedFiles};
 use crate::error::{Complaint, Error, Status};
 use crate::model::{DynoName, ExitStatus, ProcessType};
-use crate::supervisor::{Command, Deploy, DynoRole, Reply, Snapshot, StartPhase};
+use crate::supervisor::{Command, Deploy, DeployOrigin, DynoRole, Reply, Snapshot, StartPhase};
 
 /// The status of a release whose command exited with 0 after it was stopped.
 const STOPPED: u8 = 1;
@@ -37,7 +37,7 @@ impl ApiServer {
             let turn = self.reading.lock().await;
             // A file that changes after this moment may no longer be what was read.
             let at_ms = jiff::Timestamp::now().as_millisecond();
-            (turn, at_ms, self.read(reload, |line| connection.inform(line)).await)
+            (turn, at_ms, self.read(reload, DeployOrigin::Files, |line| connection.inform(line)).await)
         };
         let (turn, at_ms, read) = tokio::select! {
             read = reading => read,

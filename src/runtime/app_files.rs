@@ -7,6 +7,7 @@ use super::api_server::ApiServer;
 use super::file_reading::{self, ReadFiles};
 use crate::api::ReloadedFiles;
 use crate::project::WatchedFile;
+use crate::supervisor::DeployOrigin;
 
 /// The files of an app that runs.
 #[derive(Debug, Clone)]
@@ -33,9 +34,14 @@ fn paths(files: &[WatchedFile]) -> impl Iterator<Item = PathBuf> {
 }
 
 impl ApiServer {
-    /// Reads the files of the app as they are now. `announce`: see [`file_reading::read`].
-    pub(super) async fn read(&self, reload: Reload, announce: impl Fn(&str)) -> Option<ReadFiles> {
-        let read = file_reading::read(reload, announce).await?;
+    /// Reads the files of the app as they are now. `origin`, `announce`: see [`file_reading::read`].
+    pub(super) async fn read(
+        &self,
+        reload: Reload,
+        origin: DeployOrigin,
+        announce: impl Fn(&str),
+    ) -> Option<ReadFiles> {
+        let read = file_reading::read(reload, origin, announce).await?;
         self.files.send_modify(|files| files.last_read.clone_from(&read.files));
         Some(read)
     }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Reload;
 use crate::error::{Complaint, Error};
 use crate::project::WatchedFile;
-use crate::supervisor::Deploy;
+use crate::supervisor::{Deploy, DeployOrigin};
 
 /// The most lines that are not shown yet. A file that is slow to read causes one.
 const MAX_LINES: usize = 16;
@@ -35,11 +35,18 @@ pub struct ReadFiles {
 
 /// One reading of the files, as seen by the code that reads them.
 pub struct FileReading {
+    origin: DeployOrigin,
     lines: mpsc::Sender<String>,
     abandoned: PipeReader,
 }
 
 impl FileReading {
+    /// Why the files are read.
+    #[must_use]
+    pub fn origin(&self) -> DeployOrigin {
+        self.origin
+    }
+
     /// Shows a line about a file that is slow to read to the person who waits.
     pub fn announce(&self, line: &str) {
         let _ = self.lines.try_send(line.to_owned());
@@ -52,14 +59,14 @@ impl FileReading {
     }
 }
 
-/// Reads the files. Dropping the future abandons that. `announce` shows a line about a slow file. None: the system has no room
-/// for a thread.
-pub(super) async fn read(reload: Reload, announce: impl Fn(&str)) -> Option<ReadFiles> {
+/// Reads the files. Dropping the future abandons that. `origin`: why they are read. `announce` shows a line about a slow file.
+/// None: the system has no room for a thread.
+pub(super) async fn read(reload: Reload, origin: DeployOrigin, announce: impl Fn(&str)) -> Option<ReadFiles> {
     // Dropped with this future, which closes the pipe.
     let (abandoned, _interest) = io::pipe().ok()?;
     let (lines, mut announced) = mpsc::channel(MAX_LINES);
     let (sender, mut read) = oneshot::channel();
-    let reading = FileReading { lines, abandoned };
+    let reading = FileReading { origin, lines, abandoned };
     thread::Builder::new().spawn(move || drop(sender.send((reload.read)(&reading)))).ok()?;
     loop {
         tokio::select! {

@@ -184,7 +184,7 @@ impl ApiServer {
         let ReadFiles { release, files, paths, warnings, mut notes, note_if_unchanged: _ } = self.read_files().await?;
         let before = self.ask(ApiCall::Snapshot).await.ok()?;
         match release {
-            Ok(deploy) => match self.deploy_files(Deploy { origin: DeployOrigin::SavedFile, ..deploy }).await {
+            Ok(deploy) => match self.deploy_files(deploy).await {
                 Ok((Reply::Deploying { version, .. }, left_out)) => {
                     progress.pace.count(self.began.elapsed());
                     notes.extend(left_out);
@@ -259,7 +259,7 @@ impl ApiServer {
             let _ = self.calls.try_send(ApiCall::Say(line.to_owned(), oneshot::channel().0));
         };
         tokio::select! {
-            read = self.read(reload, announce) => read,
+            read = self.read(reload, DeployOrigin::SavedFile, announce) => read,
             _ = self.until_stopping() => None,
         }
     }

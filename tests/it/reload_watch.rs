@@ -185,17 +185,23 @@ fn s14_3_a_dyno_that_changes_the_files_is_not_restarted_forever() {
 }
 
 #[test]
-fn s14_2_a_named_pipe_is_read_for_changes_of_other_files_only() {
-    let app = App::new(SHOWS_LEVEL).fifo(".env");
+fn s14_1_a_named_pipe_is_read_again_only_if_a_reload_is_typed() {
+    let worker = |text: &str| format!("worker: echo level $LEVEL {text}; exec sleep 1000\n");
+    let app = App::new(&worker("of one")).fifo(".env");
     let running = app.dyno(["start", "--reload"]).spawn();
     app.send(".env", "LEVEL=1\n");
-    running.until_shown("level 1");
+    running.until_shown("level 1 of one");
 
-    app.write("Procfile", "worker: echo level $LEVEL of two; exec sleep 1000\n");
+    // Without a program that writes to the pipe.
+    app.write("Procfile", &worker("of two"));
+    running.until_shown("level 1 of two");
+    let reload = app.dyno(["reload"]).spawn();
     app.send(".env", "LEVEL=2\n");
+    assert_eq!(reload.finish().stdout(), "release v3: .env: ~ LEVEL\n");
     running.until_shown("level 2 of two");
+    app.write("Procfile", &worker("of three"));
+    running.until_shown("level 2 of three");
 
     let log = stop(&app, running).stdout();
-    assert!(log.matches("waiting up to 10 seconds for a program to write to .env").count() <= 1, "{log}");
     assert!(!log.contains("not applied"), "{log}");
 }

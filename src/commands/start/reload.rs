@@ -63,10 +63,15 @@ impl Reloader {
         let announce = |line: &str| reading.announce(line);
         let reader = FileReader::announcing(&announce).until_abandoned(reading.abandoned());
         let reader = reader.keeping(&self.files.streams);
+        let reader = match reading.origin() {
+            // The values of a named pipe belong to the person who types a reload: its writer may ask for permission.
+            DeployOrigin::Files | DeployOrigin::Rollback { .. } => reader,
+            DeployOrigin::SavedFile => reader.reusing_pipes(),
+        };
         let (mut findings, mut notes) = (Findings::default(), Vec::new());
         let places = self.files.places.read_again(&mut findings);
         let procfile = &self.files.procfile.path;
-        let release = self.release(places.clone(), &reader, &mut findings, &mut notes);
+        let release = self.release(places.clone(), &reader, reading.origin(), &mut findings, &mut notes);
         let (files, paths) = (files::watched(&places, procfile, &reader), files_of(&places, procfile));
         let warnings = findings.warnings().collect();
         ReadFiles { release, files, paths, warnings, notes, note_if_unchanged: self.not_read_again() }
@@ -81,7 +86,7 @@ impl Reloader {
         ConfigFile::find(&places)?.change(changes).map(|_| ())
     }
 
-    /// The release that the files describe.
+    /// The release that the files describe. `origin`: why they are read.
     ///
     /// # Errors
     /// Whatever would prevent a start.
@@ -89,6 +94,7 @@ impl Reloader {
         &self,
         places: Places,
         reader: &FileReader<'_>,
+        origin: DeployOrigin,
         findings: &mut Findings,
         notes: &mut Vec<Complaint>,
     ) -> Result<Deploy, Error> {
@@ -109,7 +115,7 @@ impl Reloader {
             spare_ports: self.files.spare_ports.find(&planned.formation),
             added: planned.formation,
             runs_release_command: planned.release.is_some(),
-            origin: DeployOrigin::Files,
+            origin,
         })
     }
 
