@@ -92,7 +92,8 @@ fn names_for_other_tools_and_pythonunbuffered_are_kept_if_set() {
 
 #[test]
 fn s3_1_a_nested_run_replaces_the_names_of_the_outer_dyno() {
-    let shell = [("DYNO_SESSION", "outer"), ("FOREMAN_WORKER_NAME", "outer.1"), ("HONCHO_PROCESS_NAME", "outer.1")];
+    let names = [("FOREMAN_WORKER_NAME", "outer.1"), ("HONCHO_PROCESS_NAME", "outer.1")];
+    let shell = [&[("DYNO_SESSION", "outer"), ("DYNO", "outer.1")][..], &names].concat();
     for prefer_shell in [false, true] {
         let layers = layers(&shell, &[(".env", "FOREMAN_WORKER_NAME=its\n")], prefer_shell);
 
@@ -101,6 +102,15 @@ fn s3_1_a_nested_run_replaces_the_names_of_the_outer_dyno() {
         assert_eq!(value(&environment, "FOREMAN_WORKER_NAME"), Some("its"));
         assert_eq!(value(&environment, "HONCHO_PROCESS_NAME"), Some("web.1"));
         assert_eq!(explained(&layers, "HONCHO_PROCESS_NAME"), ["web.1 from the dyno"]);
+    }
+}
+
+#[test]
+fn s3_1_a_nested_run_keeps_the_names_that_the_user_set_for_it() {
+    for outer in [&[("DYNO_SESSION", "outer"), ("DYNO", "outer.1")][..], &[("DYNO_SESSION", "outer")]] {
+        let layers = layers(&[outer, &[("FOREMAN_WORKER_NAME", "mine")]].concat(), &[], false);
+
+        assert_eq!(value(&web_1(&layers, PortVariable::Kept), "FOREMAN_WORKER_NAME"), Some("mine"));
     }
 }
 
