@@ -60,6 +60,9 @@ impl HttpCheckError {
         match self {
             Self::BadStatusAfterPath { path, text } => match meant_statuses(text) {
                 Some(meant) => format!("write `--http {path}={meant}`"),
+                None if mistake_in(&format!("{path}={text}")).is_some() => {
+                    format!("write a number or a range, such as `--http {path}=200-299`")
+                }
                 None => format!(
                     "write a number or a range, such as `--http {path}=200-299`; \
                      if `={text}` belongs to the path, add `--http-status 200-399`"
@@ -83,40 +86,33 @@ impl HttpCheck {
     /// [`HttpCheckError`], whose hint suggests what the user probably meant.
     pub fn new(target: &str, status: Option<&str>) -> Result<Self, HttpCheckError> {
         let after_path = if target.contains('?') { None } else { target.rsplit_once('=') };
-        let (path, (first, last)) = match (after_path, status) {
+        let (path, text) = match (after_path, status) {
             (Some((_, text)), Some(_)) if parse_statuses(text).is_some() => {
                 return Err(HttpCheckError::TwoStatuses { target: target.to_owned() });
             }
-            (_, Some(text)) => {
-                (target, parse_statuses(text).ok_or_else(|| HttpCheckError::BadStatus { text: text.to_owned() })?)
-            }
-            (Some((path, text)), None) => match parse_statuses(text) {
-                Some(statuses) => (path, statuses),
-                None => {
-                    return Err(HttpCheckError::BadStatusAfterPath { path: path.to_owned(), text: text.to_owned() });
-                }
-            },
-            (None, None) => (target, DEFAULT_STATUSES),
+            (Some((path, text)), None) => (path, Some(text)),
+            (_, Some(_)) | (None, None) => (target, None),
         };
-        let bad_path = |expected, meant| HttpCheckError::BadPath { target: target.to_owned(), expected, meant };
-        if !path.starts_with('/') {
-            return Err(bad_path("a path that begins with `/`", meant_target(target)));
+        if let Some(expected) = mistake_in(path) {
+            let meant = meant_target(target, status.is_some());
+            return Err(HttpCheckError::BadPath { target: target.to_owned(), expected, meant });
         }
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(bad_path("a path of visible ASCII characters", percent_encoded(target)));
-        }
-        if let Some((before, _)) = path.split_once('#') {
-            return Err(bad_path("a path without a fragment", before.to_owned()));
-        }
+        let (first, last) = match (text, status) {
+            (Some(text), _) => parse_statuses(text)
+                .ok_or_else(|| HttpCheckError::BadStatusAfterPath { path: path.to_owned(), text: text.to_owned() })?,
+            (None, Some(text)) => {
+                parse_statuses(text).ok_or_else(|| HttpCheckError::BadStatus { text: text.to_owned() })?
+            }
+            (None, None) => DEFAULT_STATUSES,
+        };
         Ok(Self { path: path.to_owned(), first, last })
     }
 
     /// A check of this path that accepts the usual statuses. None: the path cannot be requested.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
-        let is_valid = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
         let (first, last) = DEFAULT_STATUSES;
-        is_valid.then(|| Self { path: path.to_owned(), first, last })
+        mistake_in(path).is_none().then(|| Self { path: path.to_owned(), first, last })
     }
 
     /// The path with its query, as it is sent in the request.
@@ -150,10 +146,21 @@ impl fmt::Display for HttpCheck {
     }
 }
 
+/// The rule that a path breaks. None: it can be requested.
+fn mistake_in(path: &str) -> Option<&'static str> {
+    if !path.starts_with('/') {
+        return Some("a path that begins with `/`");
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some("a path of visible ASCII characters");
+    }
+    path.contains('#').then_some("a path without a fragment")
+}
+
 /// Parses `204` or `200-299`.
 fn parse_statuses(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
     let status = |text: &str| text.parse().ok().filter(|status| is_number(text) && STATUSES.contains(status));
     status(first).zip(status(last)).filter(|(first, last)| first <= last)
 }
@@ -174,25 +181,47 @@ fn bounds(text: &str) -> Option<(u16, u16)> {
     with("0").zip(with("9"))
 }
 
-/// Guesses what a value without a leading `/` means: `health`, `http://localhost:3000/health`, `204`.
-fn meant_target(target: &str) -> String {
+/// Guesses what a value whose path cannot be requested means: `health`, `http://localhost:3000/health`, `204`. `has_status`:
+/// whether `--http-status` is given, too.
+fn meant_target(target: &str, has_status: bool) -> String {
+    // `web=/health`: other options name a process type first.
+    let target = match target.split_once('=') {
+        Some((name, rest)) if rest.starts_with('/') && !name.contains(['/', '?', '#']) => rest,
+        Some(_) | None => target,
+    };
+    if has_status || target.contains('?') {
+        return meant_path(target);
+    }
     if parse_statuses(target).is_some() {
         return format!("/={target}");
     }
-    let after_scheme = target.split_once("://").map(|(_, rest)| rest);
-    let (host, path) = match after_scheme.unwrap_or(target).split_once('/') {
-        Some((host, path)) => (host, path),
-        None => (after_scheme.unwrap_or(target), ""),
-    };
-    let names_host = after_scheme.is_some() || host.contains(':');
-    if names_host { format!("/{path}") } else { format!("/{target}") }
+    match target.rsplit_once('=').map(|(path, text)| (path, meant_statuses(text))) {
+        Some((path, Some(statuses))) => format!("{}={statuses}", meant_path(path)),
+        // The `=` belongs to the path.
+        Some((_, None)) if meant_path(target).contains('=') => {
+            format!("{} --http-status 200-399", meant_path(target))
+        }
+        Some((_, None)) | None => meant_path(target),
+    }
 }
 
-fn percent_encoded(target: &str) -> String {
+/// Guesses the path that was meant: the one of a URL, visible, without a fragment.
+fn meant_path(text: &str) -> String {
+    let text = text.split_once('#').map_or(text, |(before, _)| before);
+    if text.starts_with('/') {
+        return percent_encoded(text);
+    }
+    let after_scheme = text.split_once("://").map(|(_, rest)| rest);
+    let (host, path) = after_scheme.unwrap_or(text).split_once('/').unwrap_or((after_scheme.unwrap_or(text), ""));
+    let names_host = after_scheme.is_some() || host.contains(':');
+    format!("/{}", percent_encoded(if names_host { path } else { text }))
+}
+
+fn percent_encoded(text: &str) -> String {
     let encoded = |byte: u8| {
         if byte.is_ascii_graphic() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
-    target.bytes().map(encoded).collect()
+    text.bytes().map(encoded).collect()
 }
 
 #[cfg(test)]
@@ -264,7 +293,7 @@ mod tests {
 
     #[test]
     fn s19_4_an_impossible_status_is_refused() {
-        for text in ["", "ok", "103", "1xx", "1000", "-", "2-", "200-", "+200", "20", "é"] {
+        for text in ["", "ok", "103", "1xx", "1000", "-", "2-", "200-", "+200", "20", "0200", "200-0299", "é"] {
             let hint = "write a number from 200 to 999, or a range such as `200-299`";
             assert_eq!(refused("/", Some(text)).1, hint, "{text:?}");
             let after_path = refused(&format!("/={text}"), None);
@@ -290,9 +319,44 @@ mod tests {
             ("/ä=204", "/%C3%A4=204"),
             ("/a\r\nX: y", "/a%0D%0AX:%20y"),
             ("/a#b", "/a"),
+            ("/a b#c", "/a%20b"),
+            ("/a b=2xx", "/a%20b=200-299"),
+            ("/a#b=204", "/a=204"),
+            ("api/v1=4xx", "/api/v1=400-499"),
+            ("api=v1", "/api=v1 --http-status 200-399"),
+            ("http://localhost/a=b", "/a=b --http-status 200-399"),
+            ("web=/x", "/x"),
+            ("web=/x=4xx", "/x=400-499"),
+            ("web=/x?a=b", "/x?a=b"),
         ] {
             assert_eq!(refused(target, None).1, format!("write `--http {meant}`"), "{target:?}");
-            assert!(HttpCheck::new(meant, None).is_ok(), "{meant}");
+        }
+        assert_eq!(refused("204", Some("200")).1, "write `--http /204`");
+        assert_eq!(refused("web=/x=y", Some("200")).1, "write `--http /x=y`");
+    }
+
+    #[test]
+    fn s19_4_whatever_a_hint_says_is_accepted() {
+        let parts = ["", "/", "web", "/a", "//b", "http://h/c", "h:1", "a b", "#c", "?d", "4xx", "204", "9-2", "é"];
+        for (first, second) in parts.into_iter().flat_map(|first| parts.map(|second| (first, second))) {
+            for target in [first.to_owned(), format!("{first}{second}"), format!("{first}={second}")] {
+                for status in [None, Some("204"), Some("2xx"), Some("ok")] {
+                    let Err(error) = HttpCheck::new(&target, status) else { continue };
+                    for options in error.hint().split('`').filter_map(|part| part.strip_prefix("--http")) {
+                        assert!(are_accepted(options, &target, status), "{target:?} {status:?}: {}", error.hint());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether these options can be typed instead. `options`: ` /PATH` or `-status STATUS`, or one after the other.
+    fn are_accepted(options: &str, target: &str, status: Option<&str>) -> bool {
+        match (options.strip_prefix("-status "), options.trim_start().split_once(" --http-status ")) {
+            (Some(typed), _) => HttpCheck::new("/", Some(typed)).is_ok() && HttpCheck::new(target, Some(typed)).is_ok(),
+            (None, Some((path, typed))) => HttpCheck::new(path, Some(typed)).is_ok(),
+            // A bad status is the next error.
+            (None, None) => HttpCheck::new(options.trim_start(), status.map(|_| "200")).is_ok(),
         }
     }
 

@@ -139,11 +139,8 @@ fn control_characters_that_were_typed_are_written_out() {
     let fact = format!("`--can-die`: the Procfile has no process type `{shown}`");
     app.refuses(&["start", "--can-die", typed], 2, &error(&fact, "it has `web`, `worker`"));
     let fact = format!("`--http /={shown}`: `{shown}` is not a status");
-    let hint = format!(
-        "write a number or a range, such as `--http /=200-299`; \
-         if `={shown}` belongs to the path, add `--http-status 200-399`"
-    );
-    app.refuses(&["smoke", "--http", &format!("/={typed}")], 2, &error(&fact, &hint));
+    let hint = "write a number or a range, such as `--http /=200-299`";
+    app.refuses(&["smoke", "--http", &format!("/={typed}")], 2, &error(&fact, hint));
     let fact = format!("`--http-status {shown}`: `{shown}` is not a status");
     let hint = "write a number from 200 to 999, or a range such as `200-299`";
     app.refuses(&["smoke", "--http", "/", "--http-status", typed], 2, &error(&fact, hint));
