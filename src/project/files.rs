@@ -235,14 +235,15 @@ pub(crate) fn procfile_dev(places: &Places, found: &ProcfilePath) -> Option<Find
 
 /// Reads the Procfile. None: the findings contain the reason.
 pub(crate) fn procfile(places: &Places, found: &ProcfilePath, findings: &mut Findings) -> Option<Procfile> {
-    procfile_by(&FileReader::announcing(&|_| ()), places, found, findings)
+    procfile_by(&FileReader::announcing(&|_| ()), places, found, None, findings)
 }
 
-/// Reads the Procfile with this reader.
+/// Reads the Procfile with this reader. `option`: the command line that runs a command without one, if any.
 pub(super) fn procfile_by(
     reader: &FileReader<'_>,
     places: &Places,
     found: &ProcfilePath,
+    option: Option<&str>,
     findings: &mut Findings,
 ) -> Option<Procfile> {
     let name = &found.name;
@@ -264,7 +265,7 @@ pub(super) fn procfile_by(
             None
         }
         Err(Unreadable::Missing) => {
-            findings.push(missing_procfile::finding(places, &found.named_by, name));
+            findings.push(missing_procfile::finding(places, &found.named_by, name, option));
             None
         }
         Err(why) => {

@@ -13,9 +13,9 @@ use crate::settings::SetBy;
 /// Scripts of `package.json` that run an app, best first, and how `npm` runs them.
 const SCRIPTS: [(&str, &str); 3] = [("dev", "npm run dev"), ("start", "npm start"), ("serve", "npm run serve")];
 
-/// The finding that the Procfile `name` does not exist.
-pub(crate) fn finding(places: &Places, named_by: &SetBy, name: &str) -> Finding {
-    let hint = hint(places, named_by);
+/// The finding that the Procfile `name` does not exist. `option`: the command line that runs a command without one, if any.
+pub(crate) fn finding(places: &Places, named_by: &SetBy, name: &str, option: Option<&str>) -> Finding {
+    let hint = hint(places, named_by, option);
     match named_by {
         SetBy::Default => {
             let message = format!("no Procfile in {}", places.root.display());
@@ -27,7 +27,7 @@ pub(crate) fn finding(places: &Places, named_by: &SetBy, name: &str) -> Finding 
     }
 }
 
-fn hint(places: &Places, named_by: &SetBy) -> String {
+fn hint(places: &Places, named_by: &SetBy, option: Option<&str>) -> String {
     let others = others(places);
     let verb = if others.len() == 1 { "is" } else { "are" };
     let list = some_in_words(&others);
@@ -38,12 +38,20 @@ fn hint(places: &Places, named_by: &SetBy) -> String {
         }
         ([_, ..], SetBy::Foreman { .. } | SetBy::Variable { .. }) => format!("check the name; there {verb} {list}"),
         ([], SetBy::Foreman { .. } | SetBy::Variable { .. }) => Unreadable::Missing.hint().to_owned(),
-        ([], SetBy::Default | SetBy::Option(_)) => match npm_script(&places.root) {
-            Some((script, command)) => {
-                format!("package.json has the script `{script}`: create the Procfile with the line `web: {command}`")
-            }
-            None => "create it with one line for each process type, such as `web: npm start`".to_owned(),
-        },
+        ([], SetBy::Default | SetBy::Option(_)) => {
+            let found = npm_script(&places.root);
+            let hint = match found {
+                Some((script, command)) => {
+                    format!(
+                        "package.json has the script `{script}`: create the Procfile with the line `web: {command}`"
+                    )
+                }
+                None => "create it with one line for each process type, such as `web: npm start`".to_owned(),
+            };
+            let (_, command) = found.unwrap_or(("start", "npm start"));
+            let without = option.filter(|_| *named_by == SetBy::Default);
+            hint + &without.map(|option| format!("; `{option} '{command}'` needs no Procfile")).unwrap_or_default()
+        }
     }
 }
 

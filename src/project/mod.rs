@@ -62,6 +62,8 @@ pub(crate) struct Project {
 pub(crate) enum TypeSource<'a> {
     /// The Procfile.
     Procfile,
+    /// The Procfile. The hint about a missing one names this command line, which a command can follow.
+    ProcfileUnless(&'static str),
     /// The Procfile; without one, this command as `web` (`--start-cmd` of `heroku local`).
     ProcfileOr(&'a str),
     /// This command as `web`; a Procfile is not read (S19.1).
@@ -93,11 +95,12 @@ impl Project {
             TypeSource::ProcfileOr(_) => {
                 let hint = "the Procfile is used; remove the option, or run the command with `dyno run`";
                 findings.add_file(Severity::Warning, "`--start-cmd`", "has no effect", hint);
-                (files::procfile_by(reader, &places, &found, findings), found.name.clone())
+                (files::procfile_by(reader, &places, &found, None, findings), found.name.clone())
             }
-            TypeSource::Procfile => {
+            TypeSource::Procfile | TypeSource::ProcfileUnless(_) => {
+                let option = if let TypeSource::ProcfileUnless(option) = types { Some(option) } else { None };
                 other_procfile = files::procfile_dev(&places, &found);
-                (files::procfile_by(reader, &places, &found, findings), found.name.clone())
+                (files::procfile_by(reader, &places, &found, option, findings), found.name.clone())
             }
         };
         Ok(procfile.map(|procfile| Self {

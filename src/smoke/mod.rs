@@ -264,8 +264,8 @@ impl Smoke {
         self.stage = stage;
         let phase = self.stage.phase();
         self.progress = match phase {
-            SmokePhase::Release | SmokePhase::Boot => Some(ProgressLines::new(now.mono)),
-            SmokePhase::Settle | SmokePhase::Command | SmokePhase::Stop => None,
+            SmokePhase::Release | SmokePhase::Boot | SmokePhase::Settle => Some(ProgressLines::new(now.mono)),
+            SmokePhase::Command | SmokePhase::Stop => None,
         };
         self.account.enter(phase, now.mono);
         reaction.phases.push((position, phase));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{DynoSpec, RunId, http_url};
-use crate::supervisor::{About, DynoRole, Effect, Event, Notice, NoticeKind, Row, WhyNotUp};
+use crate::supervisor::{About, DynoRole, Effect, Event, Notice, NoticeKind, Row, WhyNotUp, seconds};
 
 use super::Smoke;
 use super::cause::{Cause, DynoObstacle, NotUp, describe_all};
@@ -92,8 +92,15 @@ impl Smoke {
         };
         let mut dynos: Vec<NotUp> = self.running_release().into_iter().chain(self.waiting()).collect();
         note_other_ports(&mut dynos, &elsewhere);
-        if !dynos.is_empty() {
-            let kind = NoticeKind::StillWaiting { after, what: describe_all(&dynos) };
+        let what = if let SmokeStage::Settle { .. } = self.stage {
+            // A later line would say the same.
+            self.progress = None;
+            format!("all dynos must stay up for {}", seconds(self.rules.settle))
+        } else {
+            describe_all(&dynos)
+        };
+        if !what.is_empty() {
+            let kind = NoticeKind::StillWaiting { after, what };
             reaction.notice = Some(Notice { about: About::Formation { after: None }, kind });
         }
     }

@@ -218,6 +218,13 @@ fn missing_files_and_directories_are_errors_with_a_hint() {
     let app = App::empty();
     let fact = format!("no Procfile in {}", app.root().display());
     app.refuses(&["start"], 78, &error(&fact, hint));
+    let hint = format!("{hint}; `dyno smoke --start 'npm start'` needs no Procfile");
+    app.refuses(&["smoke"], 78, &error(&fact, &hint));
+    let app = App::empty().file("package.json", r#"{"scripts": {"dev": "vite"}}"#);
+    let fact = format!("no Procfile in {}", app.root().display());
+    let hint = "package.json has the script `dev`: create the Procfile with the line `web: npm run dev`; \
+                `dyno smoke --start 'npm run dev'` needs no Procfile";
+    app.refuses(&["smoke"], 78, &error(&fact, hint));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<'a> SmokeRequest<'a> {
 
     /// The source of the process types.
     pub(in crate::commands) fn type_source(&self) -> TypeSource<'a> {
-        self.args.start.as_deref().map_or(TypeSource::Procfile, TypeSource::Command)
+        self.args.start.as_deref().map_or(TypeSource::ProcfileUnless("dyno smoke --start"), TypeSource::Command)
     }
 
     /// Refuses a command that is written without `--` among the process types. `known`: the types in the Procfile.

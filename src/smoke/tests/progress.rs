@@ -45,12 +45,25 @@ fn s19_5_the_other_port_of_a_dyno_is_named_in_one_line_only() {
 }
 
 #[test]
-fn s19_5_no_line_is_shown_once_all_are_up() {
-    let mut smoke = begun(plan(&["web.1"], true), policy(), SmokeRules { settle: 60 * SECOND, ..rules() });
-    spawned(&mut smoke, "web.1", at(0));
-    ready(&mut smoke, "web.1", at(1));
+fn s19_5_one_line_says_how_long_all_dynos_must_stay_up() {
+    let settling = |settle| {
+        let mut smoke = begun(plan(&["web.1"], true), policy(), SmokeRules { settle, ..rules() });
+        spawned(&mut smoke, "web.1", at(0));
+        ready(&mut smoke, "web.1", at(1));
+        smoke
+    };
+    let mut long = settling(60 * SECOND);
 
-    assert_eq!(ticks(&mut smoke, 20), no_lines());
+    assert_eq!(long.next_deadline(), Some(6 * SECOND));
+    let line = "system: still waiting after 5 seconds: all dynos must stay up for 60 seconds";
+    assert_eq!(ticks(&mut long, 6).concat(), [line]);
+    assert_eq!((long.next_deadline(), ticks(&mut long, 20)), (Some(61 * SECOND), no_lines()));
+    let [lines, later] = ticks(&mut settling(5 * SECOND), 6);
+    assert!(!lines.concat().contains("still waiting") && later.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn s19_5_no_line_is_shown_while_the_command_runs() {
     let mut testing = testing(policy());
     assert_eq!((testing.next_deadline(), ticks(&mut testing, 600)), (None, no_lines()));
 }
