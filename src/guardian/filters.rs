@@ -191,6 +191,10 @@ mod tests {
             false
         }
 
+        fn is_new(&mut self, _: &Process) -> bool {
+            false
+        }
+
         fn is_running(&mut self, (pid, _): Identity) -> bool {
             self.readers.contains(&pid.as_raw())
         }

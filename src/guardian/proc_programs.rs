@@ -11,7 +11,7 @@ use super::filters::Activity;
 use super::proc_table::{self, listeners, listening_ports, name_of, name_of_open_file, open_files};
 use super::stop_order::Programs;
 use super::sys;
-use super::table::Identity;
+use super::table::{Identity, Process};
 
 /// Programs that do not pass signals on to the programs they run (S6.6).
 const SHELLS: [&str; 9] = ["sh", "dash", "bash", "ash", "zsh", "ksh", "mksh", "busybox", "fish"];
@@ -22,6 +22,10 @@ pub(super) struct ProcPrograms;
 impl Programs for ProcPrograms {
     fn is_shell(&mut self, pid: Pid) -> bool {
         is_shell(pid)
+    }
+
+    fn is_new(&mut self, process: &Process) -> bool {
+        sys::ticks_since_boot().saturating_sub(process.start) <= sys::ticks_per_second()
     }
 
     fn is_running(&mut self, process: Identity) -> bool {

@@ -227,7 +227,7 @@ impl Run {
     /// The same without a process table: everything in the leader's group gets the signal at once.
     fn stop_group(&mut self) {
         let Some(stop) = &mut self.stop else { return };
-        if stop.claim((self.start.leader, 0), false) {
+        if stop.claim((self.start.leader, 0), false, false) {
             let signal = stop.signal();
             self.signal(signal, &[]);
             self.signal(libc::SIGCONT, &[]);

@@ -20,6 +20,8 @@ const STOP_SCANS: u32 = 3;
 pub(super) trait Programs {
     /// Whether this process is a shell.
     fn is_shell(&mut self, pid: Pid) -> bool;
+    /// Whether it has started within the last second.
+    fn is_new(&mut self, process: &Process) -> bool;
     /// Whether this process has not ended. A scan can miss it: if its parent ends during the scan, it appears neither
     /// among the children of its parent nor among ours.
     fn is_running(&mut self, process: Identity) -> bool;
@@ -40,13 +42,20 @@ pub(super) trait Programs {
 pub(super) struct Stop {
     signal: i32,
     stage: StopStage,
-    /// Each process gets the signal once. True: it was a shell then. If it has become a program since, it may have lost the
-    /// signal, and gets it again.
+    /// Each process gets the signal once. True: it was a new shell then. If it has become a program since, it was forked to
+    /// run that, may have lost the signal in the fork, and gets it again. An older shell runs a program to clean up.
     signalled: BTreeMap<Identity, bool>,
     /// Filters that get no signal until the grace period is nearly over, unless they turn out not to be filters.
     filters: Filters,
     /// The filters and what they run, until the filters have ended.
     spared: BTreeSet<Identity>,
+}
+
+/// The programs and the shells between that have been signalled.
+#[derive(Debug)]
+struct StoppedFirst {
+    programs: Vec<Identity>,
+    shells: Vec<Identity>,
 }
 
 /// How far a stop has got.
@@ -55,9 +64,11 @@ enum StopStage {
     /// No process has been signalled yet. The first signals can wait for this many more scans, until one has surely
     /// found every process: if a program were missed, its workers would be taken for programs without a parent.
     Ordered(u32),
-    /// These programs have been signalled, and so have the shells between. The rest follows when the programs have ended,
-    /// except for what a shell has started since: it cleans up.
-    First { programs: Vec<Identity>, shells: Vec<Identity> },
+    /// The rest follows when the programs have ended.
+    First(StoppedFirst),
+    /// The programs have ended, but shells still run. What these have started cleans up, and is left alone until they have
+    /// ended. Everything else gets the signal, in at most this many more scans.
+    Shells(StoppedFirst, u32),
     /// Everything that the next scan finds gets the signal.
     Rest,
     /// What earlier scans may have missed gets the signal too, for this many more scans.
@@ -82,17 +93,17 @@ impl Stop {
         self.spared.clear();
     }
 
-    /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell other than the
-    /// leader.
-    pub(super) fn claim(&mut self, process: Identity, may_lose_it: bool) -> bool {
-        let mut is_new = false;
+    /// Records that this process gets the signal. Returns false if it has had it. `may_lose_it`: it is a shell that may just
+    /// have been forked to run a program. `is_shell`: it is a shell other than the leader.
+    pub(super) fn claim(&mut self, process: Identity, is_shell: bool, may_lose_it: bool) -> bool {
+        let mut is_first_try = false;
         let may_have_lost_it = self.signalled.entry(process).or_insert_with(|| {
-            is_new = true;
+            is_first_try = true;
             may_lose_it
         });
-        let is_second_try = *may_have_lost_it && !may_lose_it;
-        *may_have_lost_it &= may_lose_it;
-        is_new || is_second_try
+        let is_second_try = *may_have_lost_it && !is_shell;
+        *may_have_lost_it &= is_shell;
+        is_first_try || is_second_try
     }
 
     /// The processes that get the signal now. `processes`: all live processes of the run that the scan found.
@@ -114,25 +125,18 @@ impl Stop {
                     (processes.to_vec(), StopStage::Missed(scans_left))
                 } else {
                     let identities = |of: &[Process]| of.iter().map(Process::identity).collect();
-                    let stage = StopStage::First { programs: identities(&programs), shells: identities(&shells) };
+                    let stage =
+                        StopStage::First(StoppedFirst { programs: identities(&programs), shells: identities(&shells) });
                     // Parents first: a shell whose program ends before it gets the signal would go on to its next command.
                     let is_first = |process: &&Process| programs.contains(process) || shells.contains(process);
                     (scan.table.processes.iter().filter(is_first).copied().collect(), stage)
                 }
             }
-            StopStage::First { programs: mut first, mut shells } => {
-                let were_running = !first.is_empty();
-                first.retain(|program| programs.is_running(*program));
-                shells.retain(|shell| programs.is_running(*shell));
-                if first.is_empty() && shells.is_empty() {
-                    (processes.to_vec(), StopStage::Missed(scans_left))
-                } else {
-                    let has_just_ended = first.is_empty() && were_running;
-                    let due =
-                        if has_just_ended { self.not_started_to_clean_up(scan.table, processes) } else { Vec::new() };
-                    (due, StopStage::First { programs: first, shells })
-                }
+            StopStage::First(first) if first.programs.iter().any(|program| programs.is_running(*program)) => {
+                (Vec::new(), StopStage::First(first))
             }
+            StopStage::First(first) => self.after_programs(first, STOP_SCANS, scan, processes, programs),
+            StopStage::Shells(first, scans) => self.after_programs(first, scans, scan, processes, programs),
             StopStage::Rest => (processes.to_vec(), StopStage::Missed(scans_left)),
             StopStage::Missed(0) => (Vec::new(), StopStage::Missed(0)),
             StopStage::Missed(scans) => {
@@ -152,20 +156,55 @@ impl Stop {
         due.retain(|process| !self.spared.contains(&process.identity()));
         due.extend(released);
         due.retain(|process| {
-            let may_lose_it = process.pid != leader && programs.is_shell(process.pid);
-            self.claim(process.identity(), may_lose_it)
+            let is_shell = process.pid != leader && programs.is_shell(process.pid);
+            self.claim(process.identity(), is_shell, is_shell && programs.is_new(process))
         });
         due
     }
 
+    /// The processes that get the signal when the first programs have ended, and the next stage.
+    fn after_programs(
+        &self,
+        mut first: StoppedFirst,
+        scans: u32,
+        scan: &ScanResult<'_>,
+        processes: &[Process],
+        programs: &mut dyn Programs,
+    ) -> (Vec<Process>, StopStage) {
+        first.shells.retain(|shell| programs.is_running(*shell));
+        if first.shells.is_empty() {
+            return (processes.to_vec(), StopStage::Missed(if scan.is_settled { 0 } else { STOP_SCANS }));
+        }
+        if scans == 0 {
+            return (Vec::new(), StopStage::Shells(first, 0));
+        }
+        let has = |all: &[Identity], process: &Process| all.contains(&process.identity());
+        // What a shell has started, and not a program that it ran.
+        let mut of_shells = BTreeSet::new();
+        for process in &scan.table.processes {
+            let comes_from_shell = of_shells.contains(&process.parent) && !has(&first.programs, process);
+            if comes_from_shell || has(&first.shells, process) {
+                of_shells.insert(process.pid);
+            }
+        }
+        // Those that have had the signal may have lost it.
+        let is_due = |process: &&Process| self.has_had_it(process) || !of_shells.contains(&process.pid);
+        let due = processes.iter().filter(is_due).copied().collect();
+        // The first of these scans may have been before the last program ended.
+        let is_last = scan.is_settled && scans < STOP_SCANS;
+        (due, StopStage::Shells(first, if is_last { 0 } else { scans - 1 }))
+    }
+
+    fn has_had_it(&self, process: &Process) -> bool {
+        self.signalled.contains_key(&process.identity())
+    }
+
     /// The processes that do not descend from a signalled process. A program that a signalled process starts usually
-    /// cleans up, and must not be interrupted. Those that have had the signal are included: they may have lost it.
+    /// cleans up, and must not be interrupted.
     fn not_started_to_clean_up(&self, table: &Table, processes: &[Process]) -> Vec<Process> {
-        let has_had_it = |process: &&Process| self.signalled.contains_key(&process.identity());
-        let signalled: BTreeSet<Pid> = table.processes.iter().filter(has_had_it).map(|process| process.pid).collect();
-        let below = table.descendants(&signalled);
-        let is_due = |process: &&Process| has_had_it(process) || !below.contains(&process.pid);
-        processes.iter().filter(is_due).copied().collect()
+        let signalled = table.processes.iter().filter(|process| self.has_had_it(process));
+        let below = table.descendants(&signalled.map(|process| process.pid).collect());
+        processes.iter().filter(|process| !below.contains(&process.pid)).copied().collect()
     }
 }
 

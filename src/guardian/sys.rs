@@ -277,10 +277,15 @@ pub(super) fn status_after_reaping(process: BorrowedFd<'_>) -> Option<i32> {
     (information.mask & wanted != 0).then_some(information.exit_code)
 }
 
+/// Clock ticks of `/proc/PID/stat` in a second.
+pub(super) fn ticks_per_second() -> u64 {
+    // SAFETY: reads a constant of the system.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100)
+}
+
 /// Time since the system booted, in the clock ticks of `/proc/PID/stat`.
 pub(super) fn ticks_since_boot() -> u64 {
-    // SAFETY: reads a constant of the system.
-    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).unwrap_or(100);
+    let per_second = ticks_per_second();
     let Ok(since_boot) = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME) else { return 0 };
     let seconds = u64::try_from(since_boot.tv_sec()).unwrap_or(0);
     let nanoseconds = u64::try_from(since_boot.tv_nsec()).unwrap_or(0);

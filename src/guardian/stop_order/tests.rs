@@ -17,6 +17,10 @@ impl Programs for KnownProcesses<'_> {
         self.0.contains(&pid.as_raw())
     }
 
+    fn is_new(&mut self, process: &Process) -> bool {
+        process.start > 0
+    }
+
     fn is_running(&mut self, (pid, _): Identity) -> bool {
         self.2.contains(&pid.as_raw())
     }
@@ -189,8 +193,13 @@ fn s6_6_what_a_signalled_shell_starts_to_clean_up_is_left_alone() {
     let mut known = KnownProcesses(&[10, 11], &[], &[10, 11, 12, 13]);
     assert_eq!(due(&mut stop, &[shell, script, program, worker], true, &mut known), [10, 11, 12]);
 
+    // The program has ended after the scan. The worker that it has left is not a clean-up.
     let mut known = KnownProcesses(&[11], &[], &[11, 13, 14]);
-    assert_eq!(due(&mut stop, &[script, adopted, clean_up], true, &mut known), [13]);
+    assert_eq!(due(&mut stop, &[script, program, worker, clean_up], true, &mut known), [13]);
+    // The scan missed another one.
+    let missed = process(15, 1);
+    assert_eq!(due(&mut stop, &[script, adopted, clean_up], false, &mut known), [0; 0]);
+    assert_eq!(due(&mut stop, &[script, adopted, missed, clean_up], true, &mut known), [15]);
     assert_eq!(due(&mut stop, &[script, clean_up], true, &mut known), [0; 0]);
 
     // Once the script has ended, nothing waits for it.
@@ -215,6 +224,18 @@ fn s6_6_a_program_whose_shell_may_have_lost_the_signal_gets_it() {
         stop.include_everything();
         assert_eq!(due(&mut stop, &[orphan], true, &mut KnownProcesses(shells, &[], &[])), [0; 0]);
     }
+}
+
+#[test]
+fn s6_6_what_an_older_shell_becomes_to_clean_up_gets_no_second_signal() {
+    // The shell 10 runs the script 11, which executes another program when it gets the signal.
+    let [shell, script] = [process(10, 1), Process { start: 0, ..process(11, 10) }];
+    let mut stop = Stop::new(15, false);
+    let sent = due(&mut stop, &[shell, script], true, &mut KnownProcesses(&[10, 11], &[], &[10, 11]));
+    assert_eq!(sent, [10, 11]);
+
+    let clean_up = Process { parent: Pid::from_raw(1), ..script };
+    assert_eq!(due(&mut stop, &[clean_up], true, &mut KnownProcesses(&[], &[], &[11])), [0; 0]);
 }
 
 #[test]
