@@ -39,19 +39,21 @@ fn s7_6_a_running_spinner_is_shown_again_only_if_its_letters_change() {
 
 #[test]
 fn s7_6_a_long_spinner_without_letters_leaves_no_line() {
-    for (erase, frames, end) in [
-        ("\x1b[1G\x1b[0K", ["⠋", "⠙", "⠹"], ""),
-        ("\r\x1b[K", ["|", "/", "-"], ""),
-        ("\r", ["[#..]", "[##.]", "[###]"], "\x1b[K"),
+    for (begin, frames, end) in [
+        ("", ["\x1b[1G\x1b[0K⠋", "\x1b[1G\x1b[0K⠙", "\x1b[1G\x1b[0K⠹"], "\x1b[1G\x1b[0K"),
+        ("", ["\r\x1b[K|", "\r\x1b[K/", "\r\x1b[K-"], "\r\x1b[K"),
+        ("", ["\r[#..]", "\r[##.]", "\r[###]"], "\r\x1b[K"),
+        ("\x1b[?25l", ["\x1b[2K\x1b[1G|", "\x1b[2K\x1b[1G/", "\x1b[2K\x1b[1G-"], "\x1b[2K\x1b[1G\x1b[?25h"),
     ] {
         let mut run = Run::on_terminal(24, 80);
+        run.write(begin);
         for frame in frames.repeat(3) {
-            run.write(&format!("{erase}{frame}"));
+            run.write(frame);
             run.keep_writing();
         }
-        run.write(&format!("{erase}{end}added 3 packages\n"));
+        run.write(&format!("{end}added 3 packages\n"));
 
-        assert_eq!(run.end(), ["added 3 packages"], "{erase:?}");
+        assert_eq!(run.end(), ["added 3 packages"], "{frames:?}");
     }
     // It is shown once it does not change any more.
     let mut run = Run::on_terminal(24, 80);
@@ -60,6 +62,32 @@ fn s7_6_a_long_spinner_without_letters_leaves_no_line() {
     assert_eq!(run.take(), [""; 0]);
     run.pause();
     assert_eq!(run.take(), [">>>"]);
+}
+
+#[test]
+fn s7_6_a_spinner_leaves_no_line_where_text_was() {
+    let mut run = Run::on_terminal(24, 80);
+    for frame in ["package 1 of 3", "|", "/", "package 1 of 3", "-", "package 2 of 3", "|", ""] {
+        run.write(&format!("\r\x1b[K{frame}"));
+        run.keep_writing();
+    }
+    run.write("\rdone\n");
+
+    assert_eq!(run.end(), ["package 1 of 3", "package 2 of 3", "done"]);
+}
+
+#[test]
+fn s7_6_a_row_of_symbols_is_shown_before_the_row_below_it() {
+    for down in ["\x1b[1E", "\x1b[1B\r", "\x1b[2;1H"] {
+        let mut run = Run::on_terminal(24, 80);
+        run.write(&format!("\r=====\x1b[0m{down}installing 1"));
+        run.keep_writing();
+        run.write("\x1b[2K\rinstalling 2");
+        run.keep_writing();
+
+        let first_two = [run.take(), run.end()].concat();
+        assert_eq!(first_two[..2], ["=====", "installing 1"], "{down:?} {first_two:?}");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(in crate::logs) enum Show {
     /// Everything that changed.
     All,
     /// Only lines whose letters or digits changed: if only symbols changed, as in a spinner, the program is still
-    /// drawing. Nor is a current line without any.
+    /// drawing. Not the current line without any if nothing else changed.
     NewText,
 }
 
@@ -124,16 +124,22 @@ impl Screen {
     /// Shows the changed lines, down to the one with row `last`.
     pub(super) fn show_rows(&mut self, last: usize, what: Show) {
         let mut lines = self.changed_lines(last);
+        // A spinner: the program may be about to erase it. Not one row of several: a table without its borders would get
+        // them at its end.
+        let is_single = lines.len() == 1;
+        let at = self.row;
         lines.retain(|line| {
+            let is_current = (line.first..=line.last).contains(&at);
             let shown = self.rows.get(line.first).and_then(|row| row.shown.as_ref());
             match shown {
                 Some(shown) if shown.text == line.text => {
                     mark_unchanged(self.rows.range_mut(line.first..=line.last));
                     false
                 }
-                Some(shown) => what == Show::All || !same_letters(&shown.text, &line.text),
-                // Rows are shown together: a table without its borders would get them at its end.
-                None => what == Show::All || self.is_redrawing || !same_letters(&[], &line.text),
+                _ if what == Show::All => true,
+                _ if is_single && is_current && letters(&line.text).is_empty() => false,
+                Some(shown) => letters(&shown.text) != letters(&line.text),
+                None => true,
             }
         });
         // A line that only moved to another row has already been shown.
@@ -270,18 +276,15 @@ fn mark_unchanged<'r>(rows: impl Iterator<Item = &'r mut ScreenRow>) {
     }
 }
 
-/// Whether two lines differ only in symbols and colours.
-fn same_letters(one: &[u8], other: &[u8]) -> bool {
-    let letters = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text).into_owned();
-        let mut letters = String::new();
-        let mut parts = text.split("\x1b[");
-        letters.extend(parts.next().unwrap_or_default().chars().filter(|letter| letter.is_alphanumeric()));
-        for part in parts {
-            let after = part.split_once('m').map_or("", |(_, after)| after);
-            letters.extend(after.chars().filter(|letter| letter.is_alphanumeric()));
-        }
-        letters
-    };
-    letters(one) == letters(other)
+/// The letters and digits of a line, without its symbols and colours.
+fn letters(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let mut letters = String::new();
+    let mut parts = text.split("\x1b[");
+    letters.extend(parts.next().unwrap_or_default().chars().filter(|letter| letter.is_alphanumeric()));
+    for part in parts {
+        let after = part.split_once('m').map_or("", |(_, after)| after);
+        letters.extend(after.chars().filter(|letter| letter.is_alphanumeric()));
+    }
+    letters
 }
