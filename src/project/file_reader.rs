@@ -10,11 +10,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::places::is_stream;
 use super::source_file::{self, Unreadable, is_named_pipe};
 use super::watched_file::FileStamp;
+use crate::model::Secret;
 
 /// The texts of stdin and of pipes of the shell, which can be read only once, and of named pipes, which have a text only
 /// while their writer is there.
 #[derive(Debug, Default)]
-pub(crate) struct StreamTexts(Mutex<BTreeMap<PathBuf, Vec<u8>>>);
+pub(crate) struct StreamTexts(Mutex<BTreeMap<PathBuf, Secret>>);
 
 impl StreamTexts {
     /// Those that have been read and cannot be read again: stdin and pipes of the shell.
@@ -23,18 +24,18 @@ impl StreamTexts {
     }
 
     fn text(&self, path: &Path) -> Option<Vec<u8>> {
-        self.texts().get(path).cloned()
+        self.texts().get(path).map(|text| text.reveal().to_vec())
     }
 
     fn keep(&self, path: &Path, text: &[u8]) {
-        self.texts().insert(path.to_owned(), text.to_owned());
+        self.texts().insert(path.to_owned(), Secret::new(text));
     }
 
     fn forget(&self, path: &Path) {
         self.texts().remove(path);
     }
 
-    fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<u8>>> {
+    fn texts(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Secret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
