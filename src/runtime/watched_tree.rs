@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ignore::{DirEntry, WalkBuilder};
@@ -24,13 +23,10 @@ pub(super) struct WatchedTree {
     root: PathBuf,
     /// What each file looked like when it was last looked at.
     files: BTreeMap<PathBuf, FileStamp>,
-    directories: BTreeMap<PathBuf, DirectoryId>,
+    directories: BTreeSet<PathBuf>,
     /// Files and directories that are never watched.
     excluded: BTreeSet<PathBuf>,
 }
-
-/// Which directory has a path now: its device and its inode. None: it is gone already.
-type DirectoryId = Option<(u64, u64)>;
 
 /// What a look at changed paths has found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -55,24 +51,21 @@ impl WatchedTree {
         let mut found = Found::default();
         let parents: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
         let mut visible = BTreeSet::new();
-        for parent in parents.into_iter().filter(|parent| self.directories.contains_key(*parent)) {
+        for parent in parents.into_iter().filter(|parent| self.directories.contains(*parent)) {
             visible.extend(self.walk(parent, Some(1)).map(|entry| (entry.path().to_owned(), is_directory(&entry))));
         }
         for path in paths {
             found.rules_changed |= path.file_name().is_some_and(is_ignore_file);
-            let is_known = self.files.contains_key(path) || self.directories.contains_key(path);
+            let is_known = self.files.contains_key(path) || self.directories.contains(path);
             if visible.contains(&(path.clone(), true)) {
-                if self.directories.get(path) != Some(&id_of(path)) {
-                    // It is new, or another one than before.
-                    let mut files: BTreeSet<PathBuf> = self.remove(path).into_iter().collect();
-                    files.extend(self.add(path, &mut enter));
-                    found.changed.extend(files);
-                }
+                // It may be new, or another one than before, even if it has the same inode. The system does not watch another
+                // one.
+                found.changed.extend(self.renew(path, &mut enter));
             } else if visible.contains(&(path.clone(), false)) {
                 self.files.insert(path.clone(), FileStamp::of(path));
                 found.changed.push(path.clone());
             } else if is_known && fs::symlink_metadata(path).is_err() {
-                found.changed.extend(self.remove(path));
+                found.changed.extend(self.remove(path).into_keys());
             }
         }
         found
@@ -89,14 +82,27 @@ impl WatchedTree {
         let _ = self.update(&included, enter);
     }
 
+    /// Looks again at a directory and everything below it. Returns the files that have changed.
+    fn renew(&mut self, directory: &Path, enter: impl FnMut(&Path)) -> BTreeSet<PathBuf> {
+        let before = self.remove(directory);
+        let mut changed: BTreeSet<PathBuf> = self.add(directory, enter).into_iter().collect();
+        for (file, then) in before {
+            if self.files.get(&file).is_some_and(|now| !then.may_have_changed(now)) {
+                changed.remove(&file);
+            } else {
+                changed.insert(file);
+            }
+        }
+        changed
+    }
+
     /// Adds a directory and what is below it. Returns the files.
     fn add(&mut self, directory: &Path, mut enter: impl FnMut(&Path)) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for entry in self.walk(directory, None) {
             if is_directory(&entry) {
                 enter(entry.path());
-                let id = id_of(entry.path());
-                self.directories.insert(entry.into_path(), id);
+                self.directories.insert(entry.into_path());
             } else {
                 files.push(entry.into_path());
             }
@@ -126,17 +132,14 @@ impl WatchedTree {
         changed
     }
 
-    /// Removes a path and what was below it. Returns the files.
-    fn remove(&mut self, path: &Path) -> Vec<PathBuf> {
+    /// Removes a path and what was below it. Returns the files, as they were when they were last looked at.
+    fn remove(&mut self, path: &Path) -> BTreeMap<PathBuf, FileStamp> {
         let after = self.files.range(path.to_owned()..).map(|(file, _)| file);
         let gone: Vec<PathBuf> = after.take_while(|file| file.starts_with(path)).cloned().collect();
-        for file in &gone {
-            self.files.remove(file);
+        if self.directories.contains(path) {
+            self.directories.retain(|directory| !directory.starts_with(path));
         }
-        if self.directories.contains_key(path) {
-            self.directories.retain(|directory, _| !directory.starts_with(path));
-        }
-        gone
+        gone.into_iter().filter_map(|file| self.files.remove_entry(&file)).collect()
     }
 
     /// The directory and everything below it that is not ignored, down to this depth.
@@ -153,10 +156,6 @@ impl WatchedTree {
             // A socket or a named pipe is not something that is edited.
             .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_dir() || kind.is_file() || kind.is_symlink()))
     }
-}
-
-fn id_of(directory: &Path) -> DirectoryId {
-    fs::symlink_metadata(directory).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn is_directory(entry: &DirEntry) -> bool {
@@ -207,7 +206,7 @@ mod tests {
 
         let files = scratch.names(tree.files.keys());
         assert_eq!(files, [".dynoignore", ".gitignore", "a.rb", "src/.ignore", "src/app.rb"]);
-        assert_eq!(scratch.names(tree.directories.keys()), ["", "src"]);
+        assert_eq!(scratch.names(tree.directories.iter()), ["", "src"]);
     }
 
     #[test]
@@ -240,7 +239,7 @@ mod tests {
         fs::remove_dir_all(scratch.path().join("src")).unwrap();
         let found = tree.update(&[scratch.path().join("src")], |_| ());
         assert_eq!(scratch.names(&found.changed), ["src/lib/a.rb"]);
-        assert_eq!(scratch.names(tree.directories.keys()), [""]);
+        assert_eq!(scratch.names(tree.directories.iter()), [""]);
     }
 
     #[test]
@@ -258,6 +257,27 @@ mod tests {
         assert_eq!(scratch.names(&found.changed), ["src/a.rb", "src/b.rb"]);
         assert_eq!(scratch.names(&entered), ["src"]);
         assert_eq!(scratch.names(tree.files.keys()), ["src/b.rb"]);
+    }
+
+    // The event may be about another directory, to which the file system has given the same inode.
+    #[test]
+    fn s14_3_a_directory_with_an_event_is_entered_again() {
+        let scratch = Scratch::new("inode");
+        for name in ["src/changed.rb", "src/gone.rb", "src/same.rb"] {
+            scratch.file(name, "");
+        }
+        // Once its files are so old that each further change leaves other times.
+        let mut tree =
+            std::iter::repeat_with(|| tree(&scratch)).find(|tree| tree.changed_since(tree).is_empty()).unwrap();
+        fs::remove_file(scratch.file("src/gone.rb", "")).unwrap();
+        scratch.file("src/changed.rb", "x");
+        scratch.file("src/new.rb", "");
+
+        let mut entered = Vec::new();
+        let found = tree.update(&[scratch.path().join("src")], |directory| entered.push(directory.to_owned()));
+
+        assert_eq!(scratch.names(&entered), ["src"]);
+        assert_eq!(scratch.names(&found.changed), ["src/changed.rb", "src/gone.rb", "src/new.rb"]);
     }
 
     #[test]
