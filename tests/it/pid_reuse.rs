@@ -51,6 +51,7 @@ echo 1000 >/proc/sys/kernel/ns_last_pid
 "$@" >log 2>&1 &
 dyno=$!
 until "$1" wait worker 2>/dev/null; do kill -0 $dyno || break; done
+until [ -s pid ]; do :; done
 cat pid >begun
 read -r _ <listening
 "$1" wait --listening --timeout 1 worker >asked 2>&1
