@@ -54,13 +54,18 @@ impl WatchedTree {
         for parent in parents.into_iter().filter(|parent| self.directories.contains(*parent)) {
             visible.extend(self.walk(parent, Some(1)).map(|entry| (entry.path().to_owned(), is_directory(&entry))));
         }
+        let mut renewed = BTreeSet::new();
         for path in paths {
             found.rules_changed |= path.file_name().is_some_and(is_ignore_file);
+            if path.ancestors().any(|above| renewed.contains(above)) {
+                continue;
+            }
             let is_known = self.files.contains_key(path) || self.directories.contains(path);
             if visible.contains(&(path.clone(), true)) {
-                // It may be new, or another one than before, even if it has the same inode. The system does not watch another
-                // one.
+                // It may be new, or another one than before, which is not watched yet. The inode does not tell: a file system
+                // may give that of a removed directory to the next one.
                 found.changed.extend(self.renew(path, &mut enter));
+                renewed.insert(path.as_path());
             } else if visible.contains(&(path.clone(), false)) {
                 self.files.insert(path.clone(), FileStamp::of(path));
                 found.changed.push(path.clone());
@@ -274,9 +279,11 @@ mod tests {
         scratch.file("src/new.rb", "");
 
         let mut entered = Vec::new();
-        let found = tree.update(&[scratch.path().join("src")], |directory| entered.push(directory.to_owned()));
+        let paths = ["src", "src/new.rb"].map(|name| scratch.path().join(name));
+        let found = tree.update(&paths, |directory| entered.push(directory.to_owned()));
 
         assert_eq!(scratch.names(&entered), ["src"]);
+        // Each of them once.
         assert_eq!(scratch.names(&found.changed), ["src/changed.rb", "src/gone.rb", "src/new.rb"]);
     }
 

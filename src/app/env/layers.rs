@@ -116,7 +116,7 @@ impl Layers {
     /// Begins with the environment that `dyno` was started with. With `prefer_shell` it wins over the files.
     #[must_use]
     pub fn new(mut inherited: Environment, prefer_shell: bool) -> Self {
-        // If `dyno` runs inside a dyno, the outer run set these, and not the user (S3.1).
+        // If `dyno` runs inside a dyno, what the outer run has set does not come from the user (S3.1).
         if inherited.get(DYNO_SESSION.as_bytes()).is_some() {
             let outer = inherited.get(b"DYNO").cloned();
             for name in NAMES_OF_OTHER_TOOLS {
