@@ -115,6 +115,22 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process of the test")]
+    fn s6_6_a_process_is_new_by_its_start() {
+        // On a very slow machine, one may already be old.
+        let is_new = std::iter::repeat_with(|| {
+            let mut child = Command::new("sleep").arg("1000").spawn().expect("a process");
+            let process = proc_table::read_process(Pid::from_raw(child.id().cast_signed())).expect("it runs");
+            let is_new = ProcPrograms.is_new(&process);
+            child.kill().expect("our own");
+            child.wait().expect("our own");
+            is_new && !ProcPrograms.is_new(&Process { start: 0, ..process })
+        });
+
+        assert!(is_new.take(100).any(|is_new| is_new));
+    }
+
+    #[test]
     fn s6_6_a_server_is_recognised_by_its_socket() {
         let _listener = TcpListener::bind("127.0.0.1:0").expect("a port");
 
