@@ -69,7 +69,11 @@ impl Signals {
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
-        let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, write, SignalOnly, &wanted)?;
+        // `signal_hook` installs a handler before it records what that has to do. A signal in between would be lost.
+        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+        let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, write, SignalOnly, &wanted);
+        mask.thread_set_mask()?;
+        let delivery = delivery?;
         // Children may have ended before there was a handler.
         Ok(Self { delivery, arrived: VecDeque::from([SIGCHLD]) })
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::app::example;
@@ -204,6 +205,43 @@ fn a_process_that_cannot_be_killed_is_named_and_the_status_is_70() {
     assert_eq!(finished.stderr(), format!("{fact}\n{hint}"));
     assert!(!finished.stdout().contains("left behind"), "{}", finished.stdout());
     let _ = nix::sys::wait::waitpid(Pid::from_raw(web), None);
+}
+
+/// Whether the process has a handler for this signal.
+fn handles(pid: Pid, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (signal as i32 - 1) & 1 == 1
+}
+
+/// Sends the signal to a program that has stopped itself, at the end of the system call that installs the handler.
+fn send_when_handled(pid: Pid, signal: Signal) {
+    ptrace::seize(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
+    kill(pid, Signal::SIGCONT).unwrap();
+    loop {
+        let stopped = waitpid(pid, None).unwrap();
+        if matches!(stopped, WaitStatus::PtraceSyscall(_)) && handles(pid, signal) {
+            break;
+        }
+        let passed_on = if let WaitStatus::Stopped(_, other) = stopped { Some(other) } else { None };
+        // Fails if it has ended.
+        ptrace::syscall(pid, passed_on).unwrap();
+    }
+    kill(pid, signal).unwrap();
+    ptrace::detach(pid, None).unwrap();
+}
+
+#[test]
+fn s12_no_signal_is_lost_while_its_handler_is_installed() {
+    let app = App::new("web: exec sleep 1000\n");
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let dyno = app.dyno(["start"]).under(&["sh", "-c", "kill -STOP $$; exec \"$0\" \"$@\""]).spawn();
+        dyno.until("it has stopped itself", || state_of(dyno.main()) == 'T');
+
+        send_when_handled(Pid::from_raw(dyno.main()), signal);
+
+        dyno.finish().expect_end(Ended::Signal(signal));
+    }
 }
 
 #[test]
