@@ -69,7 +69,7 @@ impl Signals {
         if !is_ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
-        // `signal_hook` installs a handler before it records what that has to do. A signal in between would be lost.
+        // `signal_hook` installs a handler before it records what the handler has to do. A signal in between would be lost.
         let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
         let delivery = SignalDelivery::with_pipe(UnixStream::from_std(read)?, write, SignalOnly, &wanted);
         mask.thread_set_mask()?;

@@ -167,7 +167,7 @@ fn s10_5_a_pager_and_a_monitor_draw_a_full_screen() {
 
     window.line("dyno attach page");
     window.until("line 29 of the book");
-    // More than once: `less` may lose a key that arrives shortly after a change of the size, without `dyno` as well.
+    // More than once: `less` may lose a key that comes shortly after a change of the size, even without `dyno`.
     until("it shows the last page", || {
         window.press(&["G"]);
         window.screen().contains("line 200 of the book")
