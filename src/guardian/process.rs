@@ -1,7 +1,7 @@
 //! The guardian process: one loop that serves requests from `dyno` and reaps children.
 //!
 //! One thread, no async runtime. It never blocks on an exec. It sleeps without a timeout except in two cases. While
-//! programs are starting, it collects finished execs for 2 ms at a time. While a run is ending, it scans every 20 ms,
+//! programs are starting, it collects finished execs for 0.5 ms at a time. While a run is ending, it scans every 20 ms,
 //! because the end of a process that is not its child does not wake it.
 
 use std::ffi::CString;
@@ -32,7 +32,7 @@ const SCAN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long finished execs are collected before they are reported together. Reporting each one would wake the guardian
 /// and then `dyno`, and both would take the processor from the programs that are starting.
-const COLLECT_EXECS: Duration = Duration::from_millis(2);
+const COLLECT_EXECS: Duration = Duration::from_micros(500);
 
 /// Queued messages are sent once they reach this size, even if more requests are waiting.
 const OUTGOING_BYTES: usize = 16 << 10;
