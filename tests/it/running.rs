@@ -155,7 +155,8 @@ fn s10_2_a_stopped_dyno_stays_down_until_it_is_restarted() {
 
     app.dyno(["ps:stop", "worker.1"]).run().expect(Ended::Code(0), "stopping: worker.1\n", "");
     until("worker.1 is down", || dynos(&app)[1]["state"] == "down");
-    app.dyno(["stop", "worker"]).run().expect(Ended::Code(0), "stopping: none\n", "");
+    // The search for what it has left may go on for a moment; until then it is stopped, too.
+    until("nothing of worker.1 is left", || app.dyno(["stop", "worker"]).run().stdout() == "stopping: none\n");
     app.dyno(["restart", "-d", "worker.1", "--wait"]).run().expect(Ended::Code(0), "restarting: worker.1\n", "");
     assert_eq!(dynos(&app)[1]["state"], "up");
 
