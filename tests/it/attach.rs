@@ -99,8 +99,7 @@ fn s10_5_the_size_follows_the_client_that_types_and_goes_back() {
     client.terminal().type_keys(DETACH);
     client.finish().expect_end(Ended::Code(0));
 
-    // A shell may run its trap twice for one new size.
-    watching.until("the usual size is back", || watching.stdout.text().matches("24 80").count() >= 2);
+    watching.until("the usual size is back", || watching.stdout.text().matches("24 80").count() == 2);
     assert!(!watching.stdout.text().contains("9 40"), "{}", watching.report());
     watching.terminal().type_keys(DETACH);
     watching.finish().expect_end(Ended::Code(0));
